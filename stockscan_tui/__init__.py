@@ -1,0 +1,1 @@
+"""stockscan: the whole US market in a terminal."""

@@ -1,0 +1,1 @@
+"""Bytes to numbers: no I/O, no threads, no Textual, no DuckDB."""

@@ -1,0 +1,114 @@
+"""What the engine hands to the store: arrays that go into the database in one transaction.
+
+Prices are int64 in 1e-9 dollars; `slot` is the engine's number for a symbol, and `symbols` of a
+`Batch` names the slots that the store has not been told of before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int64s = NDArray[np.int64]
+Int32s = NDArray[np.int32]
+
+
+class BarSource(IntEnum):
+    """Where a bar's figures come from."""
+
+    TRADES = 0
+    OHLCV = 1
+    BACKFILL = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarBatch:
+    """Whole one-minute bars; each replaces a stored bar of the same symbol and minute.
+
+    `minute` counts minutes since 1970 (UTC). `notional_dollars` + `notional_nanos` / 1e9 is the
+    exact sum of price × size in dollars. `first_ns` and `last_ns` are the `ts_recv` of the first
+    and last trade. For bars from ohlcv records `trades` and the notional are unknown (-1).
+    """
+
+    slot: Int32s
+    minute: Int64s
+    open: Int64s
+    high: Int64s
+    low: Int64s
+    close: Int64s
+    volume: Int64s
+    trades: Int64s
+    notional_dollars: Int64s
+    notional_nanos: Int64s
+    first_ns: Int64s
+    last_ns: Int64s
+    source: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StateBatch:
+    """The state of symbols on one session date; replaces what is stored for (date, symbol).
+
+    Prices are float64 dollars, NaN for none; `tier` is 0 for moves under 1 %; `updated_ns` is
+    event time.
+    """
+
+    session_date: date
+    slot: Int32s
+    mark: NDArray[np.float64]
+    last: NDArray[np.float64]
+    bid: NDArray[np.float64]
+    ask: NDArray[np.float64]
+    prev_close: NDArray[np.float64]
+    prev_close_source: tuple[str, ...]
+    chg: NDArray[np.float64]
+    volume: Int64s
+    tier: NDArray[np.uint8]
+    updated_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CloseBatch:
+    """Regular-session closes of one session date (float64 dollars); replaces what is stored."""
+
+    session_date: date
+    slot: Int32s
+    close: NDArray[np.float64]
+    official: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The last `ts_recv` applied of one record type and publisher, and how many records at it."""
+
+    rtype: int
+    publisher_id: int
+    ts_recv_ns: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """One transaction.
+
+    `late` holds single late trades' contributions to bars that have left the engine's memory:
+    the store merges each into its row (open and close follow `first_ns` and `last_ns`, volume,
+    trades and notional add up), or inserts it where there is no row. Rows of `late` may repeat a
+    key; `bars` never does. `serial` grows by one with each batch of a run.
+    """
+
+    serial: int
+    first_slot: int = 0
+    symbols: tuple[str, ...] = ()
+    bars: BarBatch | None = None
+    late: BarBatch | None = None
+    states: tuple[StateBatch, ...] = ()
+    closes: tuple[CloseBatch, ...] = ()
+    watermarks: tuple[Watermark, ...] = field(default=())

@@ -1,0 +1,720 @@
+"""The compiled loop: DBN bytes in, state of every instrument and one-minute bars out.
+
+It belongs to the engine's thread, holds no Python object and no GIL, and is safe on any bytes:
+each record is checked against its type's least length before a field is read. It returns at
+event-time boundaries that the caller sets, and wherever Python has something to decide.
+
+Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, UTC):
+
+* `ctl`, one vector of the constants below: what the caller asks, and running counts.
+* `state[slot]`, a row of `STATE_WIDTH` values per symbol; its first 64 bytes are all a quote needs.
+* `ring[slot, minute & 63]`, the last bars of each symbol. A cell names its minute, so an old one
+  is recognised, and a late trade finds its own bar.
+* `ids`, an open-addressing hash from instrument id to slot: (id << 32 | slot + 1), 0 where empty.
+* `dirty`, cells changed since they were last taken (slot << 6 | cell).
+* `late`, trades that the ring or the running session no longer hold: rows of `LATE_WIDTH` values.
+* `marks`, the watermarks: rows (rtype << 16 | publisher, ts_recv, records at it).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockscan_tui.market.compiled import borrowed, compiled, prefetch
+
+Bytes = NDArray[np.uint8]
+Int64s = NDArray[np.int64]
+UInt64s = NDArray[np.uint64]
+
+# ctl: what the caller sets
+POSITION = 0
+END = 1
+STOP_NS = 2
+DAY_START_NS = 3
+SESSION_START_NS = 4
+IN_SESSION = 5
+MARK_MODE = 6
+FINAL = 7
+# ctl: what the loop keeps
+CLOCK_NS = 8
+RECORDS = 9
+TRADES = 10
+QUOTES = 11
+LATE = 12
+UNKNOWN = 13
+BAD_TIMES = 14
+BAD_PRICES = 15
+DIRTY_COUNT = 16
+LATE_COUNT = 17
+FIRST_NS = 18
+RESUME_NS = 19
+PIPE = 24
+PIPE_DEPTH = 8
+CTL_WIDTH = PIPE + PIPE_DEPTH
+
+MARK_AUTO = 0
+MARK_TRADE = 1
+MARK_MID = 2
+
+# state[slot]
+BID = 0
+ASK = 1
+MARK = 2
+QUOTE_NS = 3
+SIZES = 4
+LAST = 5
+TRADE_NS = 6
+FIRST_MARK = 7
+PENDING_PRICE = 8
+PENDING_NS = 9
+OPEN_NS = 10
+OPEN = 11
+HIGH = 12
+LOW = 13
+VOLUME = 14
+TRADE_COUNT = 15
+DOLLARS = 16
+NANOS = 17
+BAR_COUNT = 18
+SOURCE = 19
+ROW_TRADE_NS = 20
+ROW_TRADE_COUNT = 21
+STATE_WIDTH = 24
+
+# state[slot, SOURCE]: which records make the symbol's bars; a better kind replaces a lesser one
+FROM_NOTHING = 0
+FROM_OHLCV_1M = 1
+FROM_OHLCV_1S = 2
+FROM_ROWS = 3
+FROM_TRADES = 4
+
+# ring[slot, cell]
+RING_MINUTES = 64
+BAR_MINUTE = 0
+BAR_OPEN = 1
+BAR_HIGH = 2
+BAR_LOW = 3
+BAR_CLOSE = 4
+BAR_VOLUME = 5
+BAR_TRADES = 6
+BAR_DOLLARS = 7
+BAR_NANOS = 8
+BAR_FIRST_NS = 9
+BAR_LAST_NS = 10
+BAR_FLAGS = 11
+BAR_WIDTH = 12
+BAR_DIRTY = 1
+BAR_OHLCV = 2
+
+# late rows
+LATE_SLOT = 0
+LATE_NS = 1
+LATE_PRICE = 2
+LATE_SIZE = 3
+LATE_WHY = 4
+LATE_WIDTH = 5
+LATE_BAR = 1
+LATE_SESSION = 2
+
+# why the loop came back
+NEED_BYTES = 0
+BOUNDARY = 1
+CONTROL = 2
+NEW_ID = 3
+FLUSH = 4
+CORRUPT = 5
+
+MINUTE_NS = 60_000_000_000
+DAY_NS = 86_400_000_000_000
+PRINT_WAIT_NS = 60_000_000_000
+NULL_PRICE = 2**63 - 1
+# Prices of $9 million and more cannot be kept to 1e-9 in a double, nor summed in 64 bits.
+MAX_PRICE = 2**53
+MAX_VOLUME = 2**52
+NANO = 1_000_000_000
+EARLIEST_NS = 946_684_800 * NANO
+LATEST_NS = 7_258_118_400 * NANO
+ACTION_T = 0x54
+HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def _u32(buf: Bytes, at: int) -> int:
+    o = np.uint64(at)
+    return np.int64(
+        np.uint32(buf[o])
+        | np.uint32(buf[o + np.uint64(1)]) << np.uint32(8)
+        | np.uint32(buf[o + np.uint64(2)]) << np.uint32(16)
+        | np.uint32(buf[o + np.uint64(3)]) << np.uint32(24)
+    )
+
+
+@compiled
+def _i64(buf: Bytes, at: int) -> int:
+    o = np.uint64(at)
+    return np.int64(
+        np.uint64(buf[o])
+        | np.uint64(buf[o + np.uint64(1)]) << np.uint64(8)
+        | np.uint64(buf[o + np.uint64(2)]) << np.uint64(16)
+        | np.uint64(buf[o + np.uint64(3)]) << np.uint64(24)
+        | np.uint64(buf[o + np.uint64(4)]) << np.uint64(32)
+        | np.uint64(buf[o + np.uint64(5)]) << np.uint64(40)
+        | np.uint64(buf[o + np.uint64(6)]) << np.uint64(48)
+        | np.uint64(buf[o + np.uint64(7)]) << np.uint64(56)
+    )
+
+
+@compiled
+def find_slot(ids: UInt64s, instrument_id: int) -> int:
+    """Return the slot of an instrument id, -1 where it is not mapped."""
+    mask = np.uint64(len(ids) - 1)
+    key = np.uint64(instrument_id)
+    at = ((key * HASH) >> np.uint64(32)) & mask
+    while True:
+        entry = ids[at]
+        if entry == 0:
+            return -1
+        if entry >> np.uint64(32) == key:
+            return np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+        at = (at + np.uint64(1)) & mask
+
+
+@compiled
+def assign_slots(ids: UInt64s, instrument_ids: Int64s, slots: Int64s) -> None:
+    """Map each instrument id to its slot; `ids` must have room (at most half full)."""
+    mask = np.uint64(len(ids) - 1)
+    for k in range(len(instrument_ids)):
+        key = np.uint64(instrument_ids[k])
+        at = ((key * HASH) >> np.uint64(32)) & mask
+        while ids[at] != 0 and ids[at] >> np.uint64(32) != key:
+            at = (at + np.uint64(1)) & mask
+        ids[at] = key << np.uint64(32) | np.uint64(slots[k] + 1)
+
+
+@compiled
+def _quote_stands(bid: int, ask: int) -> bool:
+    """Two-sided, uncrossed, and no wider than 2 % of its mid."""
+    if bid <= 0 or ask < bid:
+        return False
+    return ask - bid <= (bid + (ask - bid) // 2) // 50
+
+
+@compiled
+def _apply_quote(state: Int64s, r: int, ctl: Int64s, ts: int, bid: int, ask: int, sizes: int) -> None:
+    if ts < state[r + QUOTE_NS]:
+        ctl[LATE] += 1
+        return
+    # Null and absurd prices are a missing side.
+    if bid <= 0 or bid >= MAX_PRICE:
+        bid = 0
+    if ask <= 0 or ask >= MAX_PRICE:
+        ask = 0
+    state[r + BID] = bid
+    state[r + ASK] = ask
+    state[r + QUOTE_NS] = ts
+    state[r + SIZES] = sizes
+    if ctl[MARK_MODE] != MARK_TRADE and _quote_stands(bid, ask):
+        state[r + MARK] = bid + (ask - bid) // 2
+        if state[r + FIRST_MARK] == 0 and ctl[IN_SESSION] != 0:
+            state[r + FIRST_MARK] = state[r + MARK]
+
+
+@compiled
+def _suspicious_side(state: Int64s, r: int, price: int) -> int:
+    """+1 or -1 for a print far above or below what the symbol stands at, 0 for a good one."""
+    bid = state[r + BID]
+    ask = state[r + ASK]
+    if _quote_stands(bid, ask):
+        if price > ask + ask // 10:
+            return 1
+        return -1 if price < bid - bid // 10 else 0
+    mark = state[r + MARK]
+    if mark > 0:
+        if price > mark + mark // 5:
+            return 1
+        return -1 if price < mark - mark // 5 else 0
+    return 0
+
+
+@compiled
+def _good_print(state: Int64s, r: int, ctl: Int64s, ts: int, price: int) -> None:
+    """Let a trusted print touch mark, open, high and low."""
+    if ts >= state[r + TRADE_NS] and ctl[MARK_MODE] != MARK_MID:
+        stands = ctl[MARK_MODE] == MARK_AUTO and _quote_stands(state[r + BID], state[r + ASK])
+        if not stands:
+            state[r + MARK] = price
+            if state[r + FIRST_MARK] == 0 and ctl[IN_SESSION] != 0:
+                state[r + FIRST_MARK] = price
+    if ctl[IN_SESSION] == 0 or ts < ctl[SESSION_START_NS]:
+        return
+    if state[r + OPEN_NS] == 0 or ts < state[r + OPEN_NS]:
+        state[r + OPEN] = price
+        state[r + OPEN_NS] = ts
+    if price > state[r + HIGH]:
+        state[r + HIGH] = price
+    if state[r + LOW] == 0 or price < state[r + LOW]:
+        state[r + LOW] = price
+
+
+@compiled
+def _guard_print(state: Int64s, r: int, ctl: Int64s, ts: int, price: int) -> None:
+    """Hold a print far off until a second one on its side within a minute agrees."""
+    side = _suspicious_side(state, r, price)
+    if side == 0:
+        _good_print(state, r, ctl, ts, price)
+        return
+    pending = state[r + PENDING_PRICE]
+    pending_side = 1 if pending > 0 else -1
+    agrees = pending != 0 and pending_side == side
+    if agrees and abs(ts - state[r + PENDING_NS]) <= PRINT_WAIT_NS:
+        _good_print(state, r, ctl, state[r + PENDING_NS], abs(pending))
+        _good_print(state, r, ctl, ts, price)
+        state[r + PENDING_PRICE] = 0
+        return
+    state[r + PENDING_PRICE] = price * side
+    state[r + PENDING_NS] = ts
+
+
+@compiled
+def _add_money(state: Int64s, r: int, dollars_at: int, nanos_at: int, price: int, size: int) -> None:
+    """Add price × size in two integers: whole dollars, and 1e-9 dollars below 1e9."""
+    nanos = state[r + nanos_at] + (price % NANO) * size
+    state[r + dollars_at] += (price // NANO) * size + nanos // NANO
+    state[r + nanos_at] = nanos % NANO
+
+
+@compiled
+def _note_late(ctl: Int64s, late: Int64s, slot: int, ts: int, price: int, size: int, why: int) -> None:
+    at = ctl[LATE_COUNT]
+    late[at, LATE_SLOT] = slot
+    late[at, LATE_NS] = ts
+    late[at, LATE_PRICE] = price
+    late[at, LATE_SIZE] = size
+    late[at, LATE_WHY] = why
+    ctl[LATE_COUNT] += 1
+
+
+@compiled
+def _open_cell(
+    ring: Int64s, c: int, ctl: Int64s, dirty: Int64s, slot: int, minute: int, price: int, ts: int
+) -> None:
+    """Begin the bar of `minute` in its cell, or mark the one that is there as changed."""
+    if ring[c + BAR_MINUTE] != minute:
+        for f in range(BAR_WIDTH):
+            ring[c + f] = 0
+        ring[c + BAR_MINUTE] = minute
+        ring[c + BAR_OPEN] = price
+        ring[c + BAR_HIGH] = price
+        ring[c + BAR_LOW] = price
+        ring[c + BAR_CLOSE] = price
+        ring[c + BAR_FIRST_NS] = ts
+        ring[c + BAR_LAST_NS] = ts
+    if ring[c + BAR_FLAGS] & BAR_DIRTY == 0:
+        ring[c + BAR_FLAGS] |= BAR_DIRTY
+        dirty[ctl[DIRTY_COUNT]] = c // BAR_WIDTH
+        ctl[DIRTY_COUNT] += 1
+
+
+@compiled
+def _add_to_bar(ring: Int64s, c: int, ts: int, price: int, size: int) -> None:
+    if price > ring[c + BAR_HIGH]:
+        ring[c + BAR_HIGH] = price
+    if price < ring[c + BAR_LOW]:
+        ring[c + BAR_LOW] = price
+    if ts < ring[c + BAR_FIRST_NS]:
+        ring[c + BAR_FIRST_NS] = ts
+        ring[c + BAR_OPEN] = price
+    if ts >= ring[c + BAR_LAST_NS]:
+        ring[c + BAR_LAST_NS] = ts
+        ring[c + BAR_CLOSE] = price
+    ring[c + BAR_VOLUME] += size
+    ring[c + BAR_TRADES] += 1
+    _add_money(ring, c, BAR_DOLLARS, BAR_NANOS, price, size)
+
+
+@compiled
+def _bar_count(state: Int64s, r: int, ctl: Int64s, ring: Int64s, c: int, minute: int, ts: int) -> None:
+    if ring[c + BAR_MINUTE] != minute and ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]:
+        state[r + BAR_COUNT] += 1
+
+
+@compiled
+def _apply_trade(
+    state: Int64s,
+    ring: Int64s,
+    ctl: Int64s,
+    dirty: Int64s,
+    late: Int64s,
+    slot: int,
+    ts: int,
+    price: int,
+    size: int,
+) -> None:
+    """One trade into its bar, its session's figures, last and mark."""
+    r = slot * STATE_WIDTH
+    minute = ts // MINUTE_NS
+    c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
+    why = 0
+    if ring[c + BAR_MINUTE] > minute:
+        why |= LATE_BAR
+    elif ring[c + BAR_MINUTE] != minute or ring[c + BAR_FLAGS] & BAR_OHLCV == 0:
+        _bar_count(state, r, ctl, ring, c, minute, ts)
+        _open_cell(ring, c, ctl, dirty, slot, minute, price, ts)
+        _add_to_bar(ring, c, ts, price, size)
+    if ts < ctl[CLOCK_NS]:
+        ctl[LATE] += 1
+    if ts >= ctl[DAY_START_NS]:
+        _guard_print(state, r, ctl, ts, price)
+        if ts >= state[r + TRADE_NS]:
+            state[r + LAST] = price
+            state[r + TRADE_NS] = ts
+        if ts < ctl[SESSION_START_NS]:
+            why |= LATE_SESSION
+        elif ctl[IN_SESSION] != 0:
+            state[r + VOLUME] += size
+            state[r + TRADE_COUNT] += 1
+            _add_money(state, r, DOLLARS, NANOS, price, size)
+    if why != 0:
+        _note_late(ctl, late, slot, ts, price, size, why)
+
+
+@compiled
+def _counts_row_trade(state: Int64s, r: int, ts: int) -> bool:
+    """Whether a `T` row makes bars here: not where the symbol's trades come as trade records."""
+    if state[r + SOURCE] == FROM_TRADES:
+        return False
+    state[r + SOURCE] = FROM_ROWS
+    if ts != state[r + ROW_TRADE_NS]:
+        state[r + ROW_TRADE_NS] = ts
+        state[r + ROW_TRADE_COUNT] = 0
+    state[r + ROW_TRADE_COUNT] += 1
+    return True
+
+
+@compiled
+def _counts_trade_record(state: Int64s, r: int, ts: int) -> bool:
+    """Whether a trade record is new: the `T` rows before it may have brought the same trades."""
+    state[r + SOURCE] = FROM_TRADES
+    if ts > state[r + ROW_TRADE_NS]:
+        return True
+    if ts == state[r + ROW_TRADE_NS] and state[r + ROW_TRADE_COUNT] == 0:
+        return True
+    if ts == state[r + ROW_TRADE_NS]:
+        state[r + ROW_TRADE_COUNT] -= 1
+    return False
+
+
+@compiled
+def _good_trade(ctl: Int64s, price: int, size: int) -> bool:
+    if price <= 0 or price >= MAX_PRICE:
+        ctl[BAD_PRICES] += 1
+        return False
+    return size > 0
+
+
+@compiled
+def _apply_ohlcv(
+    buf: Bytes,
+    at: int,
+    rank: int,
+    state: Int64s,
+    ring: Int64s,
+    ctl: Int64s,
+    dirty: Int64s,
+    slot: int,
+    ts: int,
+) -> None:
+    """A bar record as it stands (minutes), or added to its minute (seconds)."""
+    opening = _i64(buf, at + 16)
+    high = _i64(buf, at + 24)
+    low = _i64(buf, at + 32)
+    close = _i64(buf, at + 40)
+    volume = _i64(buf, at + 48)
+    r = slot * STATE_WIDTH
+    if state[r + SOURCE] > rank:
+        return
+    if low <= 0 or high >= MAX_PRICE or not (low <= opening <= high and low <= close <= high):
+        ctl[BAD_PRICES] += 1
+        return
+    if volume <= 0 or volume > MAX_VOLUME:
+        return
+    state[r + SOURCE] = rank
+    minute = ts // MINUTE_NS
+    c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
+    if ring[c + BAR_MINUTE] > minute:
+        ctl[LATE] += 1
+        return
+    _bar_count(state, r, ctl, ring, c, minute, ts)
+    if rank == FROM_OHLCV_1M and ring[c + BAR_MINUTE] == minute and ts >= ctl[SESSION_START_NS]:
+        state[r + VOLUME] -= ring[c + BAR_VOLUME] * (ctl[IN_SESSION] != 0)
+    if rank == FROM_OHLCV_1M and ring[c + BAR_MINUTE] == minute:
+        ring[c + BAR_VOLUME] = 0
+        ring[c + BAR_HIGH] = high
+        ring[c + BAR_LOW] = low
+        ring[c + BAR_OPEN] = opening
+    _open_cell(ring, c, ctl, dirty, slot, minute, opening, ts)
+    ring[c + BAR_FLAGS] |= BAR_OHLCV
+    ring[c + BAR_HIGH] = max(ring[c + BAR_HIGH], high)
+    ring[c + BAR_LOW] = min(ring[c + BAR_LOW], low)
+    if ts >= ring[c + BAR_LAST_NS]:
+        ring[c + BAR_CLOSE] = close
+        ring[c + BAR_LAST_NS] = ts
+    if ts < ring[c + BAR_FIRST_NS]:
+        ring[c + BAR_OPEN] = opening
+        ring[c + BAR_FIRST_NS] = ts
+    ring[c + BAR_VOLUME] += volume
+    ring[c + BAR_TRADES] = -1
+    ring[c + BAR_DOLLARS] = -1
+    if ts < ctl[DAY_START_NS]:
+        return
+    for price in (opening, high, low, close):
+        _good_print(state, r, ctl, ts, price)
+    if ts >= state[r + TRADE_NS]:
+        state[r + LAST] = close
+        state[r + TRADE_NS] = ts
+    if ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]:
+        state[r + VOLUME] += volume
+
+
+@compiled
+def _note_watermark(marks: Int64s, key: int, ts: int) -> None:
+    for k in range(len(marks)):
+        if marks[k, 0] == key:
+            if ts > marks[k, 1]:
+                marks[k, 1] = ts
+                marks[k, 2] = 1
+            elif ts == marks[k, 1]:
+                marks[k, 2] += 1
+            return
+        if marks[k, 0] < 0:
+            marks[k, 0] = key
+            marks[k, 1] = ts
+            marks[k, 2] = 1
+            return
+
+
+@compiled
+def least_length(rtype: int) -> int:
+    """Return the bytes a market record of this type must have, 0 for every other type."""
+    if rtype == 0x01 or rtype == 0xC3 or rtype == 0xC4:  # noqa: PLR1714 - numba compares faster
+        return 80
+    if rtype == 0x00:
+        return 48
+    if rtype == 0x20 or rtype == 0x21:  # noqa: PLR1714
+        return 56
+    return 0
+
+
+@compiled
+def _event_time(buf: Bytes, at: int, rtype: int) -> int:
+    """`ts_recv`, else `ts_event`, of a market record; for a bar its interval's last nanosecond.
+
+    0 where neither is a plausible time.
+    """
+    if rtype == 0x20 or rtype == 0x21:  # noqa: PLR1714
+        ts = _i64(buf, at + 8)
+        if ts < EARLIEST_NS or ts > LATEST_NS:
+            return 0
+        return ts + (NANO if rtype == 0x20 else MINUTE_NS) - 1
+    ts = _i64(buf, at + 32)
+    if ts < EARLIEST_NS or ts > LATEST_NS:
+        ts = _i64(buf, at + 8)
+    if ts < EARLIEST_NS or ts > LATEST_NS:
+        return 0
+    return ts
+
+
+@compiled
+def _agreeing_time(buf: Bytes, at: int, end: int, limit: int) -> int:
+    """Look past the record at `at` for the next time: 1 it is beyond `limit` too, 0 it is not.
+
+    -1 where the bytes end first.
+    """
+    at += np.int64(buf[at]) * 4
+    while at + 16 <= end:
+        length = np.int64(buf[at]) * 4
+        if length < 16 or at + length > end:
+            break
+        least = least_length(buf[at + 1])
+        if least != 0 and length >= least:
+            ts = _event_time(buf, at, buf[at + 1])
+            if ts != 0:
+                return 1 if ts > limit else 0
+        at += length
+    return -1
+
+
+@compiled
+def _locate(
+    buf: Bytes, ctl: Int64s, state: Int64s, ring: Int64s, ids: UInt64s, at: int, place: int
+) -> int:
+    """Find the slot of the record at `at` ahead of its turn and have its memory fetched.
+
+    The slot goes to the pipe at `place`; returns the next record's position, `at` where there is
+    no whole header. Without this the loop waits for memory half of its time.
+    """
+    if at + 32 > ctl[END]:
+        return at
+    slot = find_slot(ids, _u32(buf, at + 4))
+    ctl[PIPE + place] = slot
+    if slot >= 0:
+        r = slot * STATE_WIDTH
+        prefetch(state, r)
+        if buf[at + 28] == ACTION_T or buf[at + 1] == 0:
+            prefetch(state, r + 8)
+            prefetch(state, r + 16)
+            cell = (ctl[CLOCK_NS] // MINUTE_NS) & (RING_MINUTES - 1)
+            c = (slot * RING_MINUTES + cell) * BAR_WIDTH
+            prefetch(ring, c)
+            prefetch(ring, c + BAR_WIDTH - 1)
+    return at + np.int64(buf[at]) * 4
+
+
+@compiled
+def consume(
+    buf: Bytes,
+    ctl: Int64s,
+    state: Int64s,
+    ring: Int64s,
+    ids: UInt64s,
+    dirty: Int64s,
+    late: Int64s,
+    marks: Int64s,
+) -> int:
+    """Apply records from `ctl[POSITION]` on, up to `ctl[END]` or event time `ctl[STOP_NS]`.
+
+    Returns why it came back: `NEED_BYTES` (no whole record is left), `BOUNDARY` (the next record
+    is at or past the stop), `CONTROL` (a record for Python to decode stands at the position),
+    `NEW_ID` (so does one whose id is not mapped), `FLUSH` (`dirty` or `late` is full), `CORRUPT`
+    (a record's length is less than a header's). The position is that of the next record.
+    """
+    buf = borrowed(buf)
+    ctl = borrowed(ctl)
+    state = borrowed(state)
+    ring = borrowed(ring)
+    ids = borrowed(ids)
+    dirty = borrowed(dirty)
+    late = borrowed(late)
+    marks = borrowed(marks)
+    at = ctl[POSITION]
+    end = ctl[END]
+    stop_ns = ctl[STOP_NS]
+    clock = ctl[CLOCK_NS]
+    records = 0
+    trades = 0
+    quotes = 0
+    reason = NEED_BYTES
+    room_dirty = len(dirty)
+    room_late = len(late)
+    ahead = at
+    place = 0
+    for k in range(PIPE_DEPTH):
+        ctl[PIPE + k] = -1
+        ahead = _locate(buf, ctl, state, ring, ids, ahead, k)
+    while at + 16 <= end:
+        length = np.int64(buf[at]) * 4
+        if length < 16:
+            reason = CORRUPT
+            break
+        if at + length > end:
+            break
+        slot = ctl[PIPE + place]
+        ahead = _locate(buf, ctl, state, ring, ids, ahead, place)
+        place = (place + 1) & (PIPE_DEPTH - 1)
+        rtype = np.int64(buf[at + 1])
+        least = least_length(rtype)
+        if least == 0:
+            if 0x12 <= rtype <= 0x18 or rtype == 0x23:
+                reason = CONTROL
+                break
+            ctl[UNKNOWN] += 1
+            records += 1
+            at += length
+            continue
+        if length < least:
+            ctl[UNKNOWN] += 1
+            records += 1
+            at += length
+            continue
+        ts = _event_time(buf, at, rtype)
+        if ts == 0:
+            ctl[BAD_TIMES] += 1
+            records += 1
+            at += length
+            continue
+        if ts >= stop_ns:
+            if clock != 0 and ts > clock + DAY_NS:
+                agrees = _agreeing_time(buf, at, end, clock + DAY_NS)
+                if agrees < 0 and ctl[FINAL] == 0:
+                    ctl[RESUME_NS] = 0
+                    break
+                if agrees <= 0:
+                    ctl[BAD_TIMES] += 1
+                    records += 1
+                    at += length
+                    continue
+            ctl[RESUME_NS] = ts
+            reason = BOUNDARY
+            break
+        if slot < 0:
+            reason = NEW_ID
+            break
+        if ctl[DIRTY_COUNT] >= room_dirty or ctl[LATE_COUNT] >= room_late:
+            reason = FLUSH
+            break
+        records += 1
+        key = rtype << 16 | np.int64(buf[at + 2]) | np.int64(buf[at + 3]) << 8
+        _note_watermark(marks, key, ts)
+        if rtype == 0x01:
+            quotes += 1
+            if ts >= ctl[DAY_START_NS]:
+                sizes = _u32(buf, at + 64) << 32 | _u32(buf, at + 68)
+                _apply_quote(state, slot * STATE_WIDTH, ctl, ts, _i64(buf, at + 48), _i64(buf, at + 56), sizes)
+            if buf[at + 28] == ACTION_T:
+                price = _i64(buf, at + 16)
+                size = _u32(buf, at + 24)
+                if _good_trade(ctl, price, size) and _counts_row_trade(state, slot * STATE_WIDTH, ts):
+                    trades += 1
+                    ctl[CLOCK_NS] = clock
+                    _apply_trade(state, ring, ctl, dirty, late, slot, ts, price, size)
+        elif rtype == 0x00:
+            price = _i64(buf, at + 16)
+            size = _u32(buf, at + 24)
+            if _good_trade(ctl, price, size) and _counts_trade_record(state, slot * STATE_WIDTH, ts):
+                trades += 1
+                ctl[CLOCK_NS] = clock
+                _apply_trade(state, ring, ctl, dirty, late, slot, ts, price, size)
+        elif rtype >= 0xC3:
+            quotes += 1
+            if ts >= ctl[DAY_START_NS]:
+                sizes = _u32(buf, at + 64) << 32 | _u32(buf, at + 68)
+                _apply_quote(state, slot * STATE_WIDTH, ctl, ts, _i64(buf, at + 48), _i64(buf, at + 56), sizes)
+        else:
+            rank = FROM_OHLCV_1M if rtype == 0x21 else FROM_OHLCV_1S
+            _apply_ohlcv(buf, at, rank, state, ring, ctl, dirty, slot, ts)
+        if ts > clock:
+            clock = ts
+        at += length
+    ctl[POSITION] = at
+    ctl[CLOCK_NS] = clock
+    ctl[RECORDS] += records
+    ctl[TRADES] += trades
+    ctl[QUOTES] += quotes
+    return reason
+
+
+@compiled
+def gather_dirty(ring: Int64s, dirty: Int64s, count: int, slots: Int64s, bars: Int64s) -> int:
+    """Copy the changed bars out and mark them as taken.
+
+    `slots` (count,) and `bars` (BAR_WIDTH, count) receive them; returns how many there are.
+    """
+    for k in range(count):
+        slot = dirty[k] // RING_MINUTES
+        c = dirty[k] * BAR_WIDTH
+        ring[c + BAR_FLAGS] &= ~BAR_DIRTY
+        slots[k] = slot
+        for f in range(BAR_WIDTH):
+            bars[f, k] = ring[c + f]
+    return count

@@ -1,0 +1,1 @@
+"""A synthetic market, seeded: the demo, and the data of tests and benchmarks."""

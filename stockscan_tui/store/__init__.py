@@ -1,0 +1,1 @@
+"""All DuckDB and all SQL."""

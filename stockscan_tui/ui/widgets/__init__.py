@@ -1,0 +1,1 @@
+"""The parts of a screen, named after their place on it."""
