@@ -36,6 +36,9 @@ SESSION_START_NS = 4
 IN_SESSION = 5
 MARK_MODE = 6
 FINAL = 7
+PRE_NS = 20
+POST_END_NS = 21
+BARS = 22
 # ctl: what the loop keeps
 CLOCK_NS = 8
 RECORDS = 9
@@ -201,9 +204,10 @@ def _quote_stands(bid: int, ask: int) -> bool:
 
 
 @compiled
-def _apply_quote(state: Int64s, r: int, ctl: Int64s, ts: int, bid: int, ask: int, sizes: int) -> None:
+def _apply_quote(
+    state: Int64s, r: int, ctl: Int64s, ts: int, bid: int, ask: int, sizes: int
+) -> None:
     if ts < state[r + QUOTE_NS]:
-        ctl[LATE] += 1
         return
     # Null and absurd prices are a missing side.
     if bid <= 0 or bid >= MAX_PRICE:
@@ -277,7 +281,9 @@ def _guard_print(state: Int64s, r: int, ctl: Int64s, ts: int, price: int) -> Non
 
 
 @compiled
-def _add_money(state: Int64s, r: int, dollars_at: int, nanos_at: int, price: int, size: int) -> None:
+def _add_money(
+    state: Int64s, r: int, dollars_at: int, nanos_at: int, price: int, size: int
+) -> None:
     """Add price × size in two integers: whole dollars, and 1e-9 dollars below 1e9."""
     nanos = state[r + nanos_at] + (price % NANO) * size
     state[r + dollars_at] += (price // NANO) * size + nanos // NANO
@@ -285,7 +291,9 @@ def _add_money(state: Int64s, r: int, dollars_at: int, nanos_at: int, price: int
 
 
 @compiled
-def _note_late(ctl: Int64s, late: Int64s, slot: int, ts: int, price: int, size: int, why: int) -> None:
+def _note_late(
+    ctl: Int64s, late: Int64s, slot: int, ts: int, price: int, size: int, why: int
+) -> None:
     at = ctl[LATE_COUNT]
     late[at, LATE_SLOT] = slot
     late[at, LATE_NS] = ts
@@ -310,6 +318,7 @@ def _open_cell(
         ring[c + BAR_CLOSE] = price
         ring[c + BAR_FIRST_NS] = ts
         ring[c + BAR_LAST_NS] = ts
+        ctl[BARS] += 1
     if ring[c + BAR_FLAGS] & BAR_DIRTY == 0:
         ring[c + BAR_FLAGS] |= BAR_DIRTY
         dirty[ctl[DIRTY_COUNT]] = c // BAR_WIDTH
@@ -334,8 +343,10 @@ def _add_to_bar(ring: Int64s, c: int, ts: int, price: int, size: int) -> None:
 
 
 @compiled
-def _bar_count(state: Int64s, r: int, ctl: Int64s, ring: Int64s, c: int, minute: int, ts: int) -> None:
-    if ring[c + BAR_MINUTE] != minute and ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]:
+def _bar_count(
+    state: Int64s, r: int, ctl: Int64s, ring: Int64s, c: int, minute: int, ts: int
+) -> None:
+    if ring[c + BAR_MINUTE] != minute and ctl[PRE_NS] <= ts < ctl[POST_END_NS]:
         state[r + BAR_COUNT] += 1
 
 
@@ -362,8 +373,6 @@ def _apply_trade(
         _bar_count(state, r, ctl, ring, c, minute, ts)
         _open_cell(ring, c, ctl, dirty, slot, minute, price, ts)
         _add_to_bar(ring, c, ts, price, size)
-    if ts < ctl[CLOCK_NS]:
-        ctl[LATE] += 1
     if ts >= ctl[DAY_START_NS]:
         _guard_print(state, r, ctl, ts, price)
         if ts >= state[r + TRADE_NS]:
@@ -443,7 +452,6 @@ def _apply_ohlcv(
     minute = ts // MINUTE_NS
     c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
     if ring[c + BAR_MINUTE] > minute:
-        ctl[LATE] += 1
         return
     _bar_count(state, r, ctl, ring, c, minute, ts)
     if rank == FROM_OHLCV_1M and ring[c + BAR_MINUTE] == minute and ts >= ctl[SESSION_START_NS]:
@@ -478,6 +486,19 @@ def _apply_ohlcv(
 
 
 @compiled
+def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
+    return rtype != 0x01 and rtype < 0xC3 or rtype == 0x01 and buf[at + 28] == ACTION_T
+
+
+@compiled
+def _cell_waits(ring: Int64s, slot: int, ts: int) -> bool:
+    """Whether the cell of that minute still holds an older bar that was not taken."""
+    minute = ts // MINUTE_NS
+    c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
+    return ring[c + BAR_MINUTE] < minute and ring[c + BAR_FLAGS] & BAR_DIRTY != 0
+
+
+@compiled
 def _note_watermark(marks: Int64s, key: int, ts: int) -> None:
     for k in range(len(marks)):
         if marks[k, 0] == key:
@@ -497,11 +518,11 @@ def _note_watermark(marks: Int64s, key: int, ts: int) -> None:
 @compiled
 def least_length(rtype: int) -> int:
     """Return the bytes a market record of this type must have, 0 for every other type."""
-    if rtype == 0x01 or rtype == 0xC3 or rtype == 0xC4:  # noqa: PLR1714 - numba compares faster
+    if rtype == 0x01 or rtype == 0xC3 or rtype == 0xC4:
         return 80
     if rtype == 0x00:
         return 48
-    if rtype == 0x20 or rtype == 0x21:  # noqa: PLR1714
+    if rtype == 0x20 or rtype == 0x21:
         return 56
     return 0
 
@@ -512,7 +533,7 @@ def _event_time(buf: Bytes, at: int, rtype: int) -> int:
 
     0 where neither is a plausible time.
     """
-    if rtype == 0x20 or rtype == 0x21:  # noqa: PLR1714
+    if rtype == 0x20 or rtype == 0x21:
         ts = _i64(buf, at + 8)
         if ts < EARLIEST_NS or ts > LATEST_NS:
             return 0
@@ -660,7 +681,11 @@ def consume(
         if slot < 0:
             reason = NEW_ID
             break
-        if ctl[DIRTY_COUNT] >= room_dirty or ctl[LATE_COUNT] >= room_late:
+        if (
+            ctl[DIRTY_COUNT] >= room_dirty
+            or ctl[LATE_COUNT] >= room_late
+            or (_makes_bar(buf, at, rtype) and _cell_waits(ring, slot, ts))
+        ):
             reason = FLUSH
             break
         records += 1
@@ -670,30 +695,50 @@ def consume(
             quotes += 1
             if ts >= ctl[DAY_START_NS]:
                 sizes = _u32(buf, at + 64) << 32 | _u32(buf, at + 68)
-                _apply_quote(state, slot * STATE_WIDTH, ctl, ts, _i64(buf, at + 48), _i64(buf, at + 56), sizes)
+                _apply_quote(
+                    state,
+                    slot * STATE_WIDTH,
+                    ctl,
+                    ts,
+                    _i64(buf, at + 48),
+                    _i64(buf, at + 56),
+                    sizes,
+                )
             if buf[at + 28] == ACTION_T:
                 price = _i64(buf, at + 16)
                 size = _u32(buf, at + 24)
-                if _good_trade(ctl, price, size) and _counts_row_trade(state, slot * STATE_WIDTH, ts):
+                if _good_trade(ctl, price, size) and _counts_row_trade(
+                    state, slot * STATE_WIDTH, ts
+                ):
                     trades += 1
-                    ctl[CLOCK_NS] = clock
                     _apply_trade(state, ring, ctl, dirty, late, slot, ts, price, size)
         elif rtype == 0x00:
             price = _i64(buf, at + 16)
             size = _u32(buf, at + 24)
-            if _good_trade(ctl, price, size) and _counts_trade_record(state, slot * STATE_WIDTH, ts):
+            if _good_trade(ctl, price, size) and _counts_trade_record(
+                state, slot * STATE_WIDTH, ts
+            ):
                 trades += 1
-                ctl[CLOCK_NS] = clock
                 _apply_trade(state, ring, ctl, dirty, late, slot, ts, price, size)
         elif rtype >= 0xC3:
             quotes += 1
             if ts >= ctl[DAY_START_NS]:
                 sizes = _u32(buf, at + 64) << 32 | _u32(buf, at + 68)
-                _apply_quote(state, slot * STATE_WIDTH, ctl, ts, _i64(buf, at + 48), _i64(buf, at + 56), sizes)
+                _apply_quote(
+                    state,
+                    slot * STATE_WIDTH,
+                    ctl,
+                    ts,
+                    _i64(buf, at + 48),
+                    _i64(buf, at + 56),
+                    sizes,
+                )
         else:
             rank = FROM_OHLCV_1M if rtype == 0x21 else FROM_OHLCV_1S
             _apply_ohlcv(buf, at, rank, state, ring, ctl, dirty, slot, ts)
-        if ts > clock:
+        if ts < clock:
+            ctl[LATE] += 1
+        else:
             clock = ts
         at += length
     ctl[POSITION] = at

@@ -73,6 +73,7 @@ class Health:
     trades: int = 0
     quotes: int = 0
     bars: int = 0
+    symbols: int = 0
     late: int = 0
     unmapped: int = 0
     unknown_records: int = 0

@@ -1,0 +1,97 @@
+"""Where stockscan keeps its files, and the settings a user may write into config.toml."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from stockscan_tui.errors import UsageError
+
+APP = "stockscan"
+MARKS = ("auto", "trade", "mid")
+KEEP_REPLAYS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the config file sets; the defaults where it says nothing."""
+
+    theme: str = "stockscan-dark"
+    mark: str = "auto"
+    keep_replays: int = KEEP_REPLAYS
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be made again."""
+    return platformdirs.user_cache_path(APP, appauthor=False)
+
+
+def config_path() -> Path:
+    """Return the config file that is read when none is named."""
+    return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
+
+
+def read_config(path: Path | None) -> Config:
+    """Read a config file; the default one need not be there.
+
+    Raises:
+        UsageError: The file cannot be read, or holds a setting or value that is not known.
+    """
+    where = path or config_path()
+    if path is None and not where.exists():
+        return Config()
+    try:
+        settings = tomllib.loads(where.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"The config file {where} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The config file {where} is not valid TOML: {error}.") from error
+    return _checked(settings, where)
+
+
+def _checked(settings: dict[str, object], where: Path) -> Config:
+    kinds: dict[str, type] = {"theme": str, "mark": str, "keep_replays": int}
+    for name, value in settings.items():
+        if name not in kinds:
+            raise UsageError(f"{where}: {name!r} is no setting. There are: {', '.join(kinds)}.")
+        if not isinstance(value, kinds[name]) or isinstance(value, bool):
+            raise UsageError(f"{where}: {name} takes a {kinds[name].__name__}, not {value!r}.")
+    config = Config(**settings)  # type: ignore[arg-type]
+    if config.mark not in MARKS:
+        raise UsageError(f"{where}: mark is one of {', '.join(MARKS)}, not {config.mark!r}.")
+    if config.keep_replays < 1:
+        raise UsageError(f"{where}: keep_replays is at least 1, not {config.keep_replays}.")
+    return config
+
+
+def replay_database(files: Sequence[Path], keep: int = KEEP_REPLAYS) -> Path:
+    """Return the database of a set of replayed files, and let the oldest others go.
+
+    The same files (path, size, time of change) have the same database, so that trying something
+    out never touches another file's bars.
+    """
+    seal = hashlib.sha256()
+    for file in sorted(path.resolve() for path in files):
+        stat = file.stat()
+        seal.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    folder = cache_folder() / "replays"
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = folder / f"{seal.hexdigest()[:24]}.duckdb"
+    _prune(folder, chosen, keep)
+    return chosen
+
+
+def _prune(folder: Path, chosen: Path, keep: int) -> None:
+    """Remove the oldest databases beyond `keep`, with what stands beside them, unless held."""
+    others = [path for path in folder.glob("*.duckdb") if path != chosen]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in others[max(keep - 1, 0) :]:
+        if old.with_name(old.name + ".owner").exists():
+            continue
+        for ending in ("", ".wal", ".lock"):
+            old.with_name(old.name + ending).unlink(missing_ok=True)

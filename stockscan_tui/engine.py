@@ -1,0 +1,603 @@
+"""The engine: one thread that plays sources through the compiled loop, at exact event times.
+
+It owns the market's arrays. Finished bars and states go to a sink (the store), pictures of the
+market into one slot that anybody may read. It knows event time only; wall time, for pace and for
+how often it shows itself, comes from a clock that is passed in.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, time
+from typing import Protocol
+
+import numpy as np
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.errors import StockscanError
+from stockscan_tui.feed.control import DailyBar, Definition, Mapping, Message
+from stockscan_tui.feed.dbn_file import DbnFile
+from stockscan_tui.feed.pace import Pacer
+from stockscan_tui.feed.reference import LOOK_BACK_DAYS, Close, PreviousCloses
+from stockscan_tui.feed.replay import Source
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.bars import BarBuffer, joined
+from stockscan_tui.market.batch import BarBatch, Batch, CloseBatch, StateBatch, Watermark
+from stockscan_tui.market.calendar import (
+    MINUTE_NS,
+    SECOND_NS,
+    Calendar,
+    Session,
+    TradingDay,
+    new_york_ns,
+    new_york_time,
+)
+from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
+from stockscan_tui.market.state import Market
+from stockscan_tui.market.states import StateSaver
+from stockscan_tui.market.view import Photographer
+
+BATCH_ROWS = 120_000
+BATCH_WAIT_NS = SECOND_NS
+WAIT_S = 0.02
+MOST_PROBLEMS = 50
+
+
+class SinkStatus(Protocol):
+    """How the store is doing."""
+
+    @property
+    def queue(self) -> int: ...  # noqa: D102
+    @property
+    def error(self) -> str: ...  # noqa: D102
+
+
+class Sink(Protocol):
+    """Where batches go."""
+
+    def put(self, batch: Batch) -> None: ...  # noqa: D102
+    def status(self) -> SinkStatus: ...  # noqa: D102
+
+
+StoredCloses = Callable[[date, date], dict[str, tuple[float, date, bool]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is to go.
+
+    Attributes:
+        feed: Mode, title and whether the data is simulated, as shown.
+        speed: Event seconds per second; `math.inf` for as fast as it goes.
+        start_at: New York time on the first session date up to which records are taken in at
+            full speed; None to play from the first record.
+        mark_mode: `kernel.MARK_AUTO`, `MARK_TRADE` or `MARK_MID`.
+        refresh_s: How often a picture is made, in wall seconds; `math.inf` for at the end only.
+    """
+
+    feed: Feed
+    speed: float = math.inf
+    start_at: time | None = None
+    mark_mode: int = k.MARK_AUTO
+    refresh_s: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to; times are ns since 1970."""
+
+    health: Health
+    symbols: int
+    first_ns: int
+    last_ns: int
+    corrupt: bool
+
+
+class Engine:
+    """Plays DBN files into a market.
+
+    Args:
+        files: What to play, as one timeline.
+        calendar: The exchange's trading days.
+        closes: Previous closes known beforehand.
+        undated: Closes (symbol, dollars) of the trading day before the first session date.
+        stored_closes: Closes that the store has between two dates, oldest excluded last.
+        sink: Where batches go.
+        options: How the run is to go.
+        clock: Wall time.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[DbnFile],
+        *,
+        calendar: Calendar,
+        closes: PreviousCloses,
+        sink: Sink,
+        options: Options,
+        clock: Clock,
+        undated: Sequence[tuple[str, float]] = (),
+        stored_closes: StoredCloses | None = None,
+        problems: Sequence[str] = (),
+    ) -> None:
+        self._files = sorted(files, key=lambda file: file.start_ns)
+        self._calendar = calendar
+        self._closes = closes
+        self._undated = undated
+        self._stored_closes = stored_closes
+        self._sink = sink
+        self._options = options
+        self._clock = clock
+        self._problems = list(problems)
+        self._market = Market(options.mark_mode)
+        self._photographer = Photographer(self._market, calendar)
+        self._pacer = Pacer(options.speed)
+        self._wanted = (options.speed, False)
+        self._buffer = BarBuffer()
+        self._late: list[BarBatch] = []
+        self._closings: list[CloseBatch] = []
+        self._states = StateSaver(self._market)
+        self._sources: list[Source] = []
+        self._boundary_ns = 0
+        self._now_ns = 0
+        self._first_ns = 0
+        self._goal_ns = 0
+        self._next_day: TradingDay | None = None
+        self._serial = 0
+        self._told_symbols = 0
+        self._sent_ns = 0
+        self._unmapped = 0
+        self._rate = _Rate()
+        self._phase = Phase.OPENING
+        self._snapshot: Snapshot | None = None
+        self._shown_ns = 0
+        self._focus: str | None = None
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="stockscan-engine", daemon=True)
+
+    # --- called from other threads ---------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to play."""
+        self._thread.start()
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the newest picture of the market, None before the first; never waits."""
+        return self._snapshot
+
+    def set_speed(self, speed: float) -> None:
+        """Play at `speed` event seconds per second from now on."""
+        self._wanted = (speed, self._wanted[1])
+        self._wake.set()
+
+    def set_paused(self, paused: bool) -> None:
+        """Pause, or go on."""
+        self._wanted = (self._wanted[0], paused)
+        self._wake.set()
+
+    def focus(self, symbol: str | None) -> None:
+        """Let the next pictures carry the bars of `symbol`."""
+        self._focus = symbol
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ask to end cleanly: what is in memory is still handed to the sink. Returns at once."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; returns whether it has come."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def running(self) -> bool:
+        """Whether records are still being played."""
+        return self._thread.is_alive()
+
+    def health(self) -> Health:
+        """Return the counts as they stand."""
+        ctl = self._market.ctl
+        status = self._sink.status()
+        return Health(
+            records=int(ctl[k.RECORDS]),
+            trades=int(ctl[k.TRADES]),
+            quotes=int(ctl[k.QUOTES]),
+            bars=int(ctl[k.BARS]),
+            symbols=self._market.count,
+            late=int(ctl[k.LATE]),
+            unmapped=self._unmapped,
+            unknown_records=int(ctl[k.UNKNOWN]),
+            bad_timestamps=int(ctl[k.BAD_TIMES]),
+            bad_prices=int(ctl[k.BAD_PRICES]),
+            records_per_s=self._rate.per_s,
+            queue=status.queue,
+            store_error=status.error,
+            problems=tuple(self._problems),
+        )
+
+    def outcome(self) -> Outcome:
+        """Return what the run came to.
+
+        Raises:
+            BaseException: What ended the thread, if it did not end by itself.
+        """
+        if self._error is not None:
+            raise self._error
+        return Outcome(
+            health=self.health(),
+            symbols=self._market.count,
+            first_ns=self._first_ns,
+            last_ns=self._market.clock_ns,
+            corrupt=any(source.corrupt for source in self._sources),
+        )
+
+    # --- the engine's thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._play()
+        except BaseException as error:  # noqa: BLE001 - told by outcome() to whoever joins
+            self._error = error
+            if isinstance(error, StockscanError):
+                self._problems.append(str(error))
+            self._phase = Phase.FAILED
+        finally:
+            self._stopping.set()
+
+    def _play(self) -> None:
+        self._open_sources()
+        waiting = [source for source in self._sources if not source.ended]
+        if waiting:
+            self._begin(min(source.next_ns for source in waiting))
+        while not self._stopping.is_set() and not self._ran_out():
+            self._obey()
+            stop_ns = self._next_stop()
+            if stop_ns is None:
+                self._show(force=False)
+                self._wake.clear()
+                self._clock.wait(self._wake, WAIT_S)
+                continue
+            self._play_until(stop_ns)
+            if not self._ran_out():
+                self._reach(stop_ns)
+            self._show(force=False)
+        self._finish()
+
+    def _ran_out(self) -> bool:
+        return all(source.ended for source in self._sources)
+
+    def _open_sources(self) -> None:
+        """Open every file and look up when its first record happens."""
+        for file in self._files:
+            source = Source(file, self._stopping)
+            self._sources.append(source)
+            if file.start_ns > k.EARLIEST_NS and file.start_ns < k.LATEST_NS:
+                source.map_day(file.start_ns, self._slot)
+                self._market.ctl[k.CLOCK_NS] = file.start_ns
+            self._play_source(source, 0)
+        self._market.ctl[k.CLOCK_NS] = 0
+
+    def _begin(self, first_ns: int) -> None:
+        self._first_ns = first_ns
+        self._now_ns = first_ns
+        self._boundary_ns = first_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
+        day = self._calendar.day_at(first_ns)
+        self._learn_closes(day)
+        self._turn_to(day, first_ns)
+        self._goal_ns = first_ns
+        if self._options.start_at is not None:
+            self._goal_ns = new_york_ns(day.session_date, self._options.start_at)
+        self._phase = Phase.PRIMING
+        self._pacer.anchor(first_ns, self._clock.now_ns())
+        self._sent_ns = self._clock.now_ns()
+        if self._goal_ns <= first_ns:
+            self._phase = Phase.PLAYING
+
+    def _learn_closes(self, day: TradingDay) -> None:
+        """Add undated and stored closes, now that the first session date is known."""
+        before = self._calendar.previous(day.session_date)
+        if before is not None:
+            for symbol, price in self._undated:
+                self._closes.add(symbol, Close(price, before, CloseSource.FILE))
+        oldest = self._calendar.previous(day.session_date, LOOK_BACK_DAYS)
+        if self._stored_closes is not None and oldest is not None:
+            stored = self._stored_closes(day.session_date, oldest)
+            for symbol, (price, on, _official) in stored.items():
+                self._closes.add(symbol, Close(price, on, CloseSource.DATABASE))
+
+    def _obey(self) -> None:
+        """Take up a change of speed or pause that was asked for."""
+        speed, paused = self._wanted
+        if speed != self._pacer.speed or paused != self._pacer.paused:
+            self._pacer.set(self._now_ns, self._clock.now_ns(), speed=speed, paused=paused)
+
+    def _next_stop(self) -> int | None:
+        """Return the instant to play up to next, None while nothing is due."""
+        limit = self._boundary_ns
+        due = [source.next_ns for source in self._sources if not source.ended]
+        if sum(ns < limit for ns in due) > 1:
+            # Files that overlap take turns second by second.
+            limit = min(limit, min(due) // SECOND_NS * SECOND_NS + SECOND_NS)
+        if self._now_ns < self._goal_ns:
+            return min(limit, self._goal_ns)
+        target_ns = self._pacer.target_ns(self._clock.now_ns())
+        if target_ns is None:
+            return limit
+        return min(limit, target_ns) if target_ns > self._now_ns else None
+
+    def _play_until(self, stop_ns: int) -> None:
+        ctl = self._market.ctl
+        clock_ns = newest_ns = int(ctl[k.CLOCK_NS])
+        for source in self._sources:
+            if source.ended or source.next_ns >= stop_ns:
+                continue
+            source.map_day(stop_ns - 1, self._slot)
+            ctl[k.CLOCK_NS] = clock_ns
+            self._play_source(source, stop_ns)
+            newest_ns = max(newest_ns, int(ctl[k.CLOCK_NS]))
+        ctl[k.CLOCK_NS] = newest_ns
+
+    def _play_source(self, source: Source, stop_ns: int) -> None:
+        """Apply the source's records before `stop_ns`; sets when its next one happens."""
+        market = self._market
+        ctl = market.ctl
+        ctl[k.STOP_NS] = stop_ns
+        while True:
+            ctl[k.POSITION] = source.position
+            ctl[k.END] = source.end
+            ctl[k.FINAL] = source.final
+            reason = market.consume(source.data, source.ids)
+            source.position = int(ctl[k.POSITION])
+            if reason == k.BOUNDARY:
+                source.next_ns = int(ctl[k.RESUME_NS])
+                return
+            if reason == k.NEED_BYTES:
+                if self._stopping.is_set() or not source.advance():
+                    self._end_source(source)
+                    return
+                self._show(force=False)
+            elif reason == k.CONTROL:
+                self._take_control(source)
+            elif reason == k.NEW_ID:
+                self._name_unmapped(source)
+            elif reason == k.FLUSH:
+                self._collect()
+            else:
+                source.fail(f"{source.file.path.name} holds a record without length", corrupt=True)
+                self._end_source(source)
+                return
+
+    def _end_source(self, source: Source) -> None:
+        if source.problem:
+            used = f"{int(self._market.ctl[k.RECORDS]):,} records were used"
+            clock_ns = self._market.clock_ns
+            until = f", up to {new_york_time(clock_ns):%Y-%m-%d %H:%M:%S} New York" * bool(clock_ns)
+            self._tell(f"{source.problem}: {used}{until}")
+
+    def _tell(self, problem: str) -> None:
+        if len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(problem)
+
+    def _slot(self, symbol: str) -> int:
+        """Return the symbol's slot; a new one gets its previous close."""
+        known = self._market.count
+        slot = self._market.slot(symbol)
+        if slot == known:
+            self._resolve_close(slot)
+        return slot
+
+    def _take_control(self, source: Source) -> None:
+        said = source.take_control()
+        self._market.ctl[k.RECORDS] += 1
+        match said:
+            case Mapping(number, symbol):
+                source.ids.assign([(number, self._slot(symbol))])
+            case Definition(number, symbol) if number not in source.ids:
+                source.ids.assign([(number, self._slot(symbol))])
+            case DailyBar(number, day, price):
+                slot = source.ids.slot(number)
+                if slot is not None:
+                    symbol = self._market.symbols.names[slot]
+                    self._closes.add(symbol, Close(price, day, CloseSource.DAILY))
+                    self._resolve_close(slot)
+            case Message(text, True):
+                self._tell(f"the feed said: {text}")
+            case _:
+                pass
+
+    def _name_unmapped(self, source: Source) -> None:
+        """Give an id that nothing maps a symbol made of its number."""
+        number = source.next_instrument_id()
+        self._unmapped += 1
+        source.ids.assign([(number, self._slot(f"#{number}"))])
+
+    # --- boundaries of event time --------------------------------------------------------------
+
+    def _reach(self, stop_ns: int) -> None:
+        self._now_ns = stop_ns
+        if stop_ns == self._boundary_ns:
+            self._close_minute()
+            self._skip_closed_hours()
+        if self._phase is Phase.PRIMING and self._now_ns >= self._goal_ns:
+            self._phase = Phase.PLAYING
+            self._pacer.anchor(self._now_ns, self._clock.now_ns())
+
+    def _close_minute(self) -> None:
+        boundary_ns = self._boundary_ns
+        market = self._market
+        market.close_minute()
+        self._collect()
+        if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
+            self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
+        elif market.day is not None:
+            before = market.session
+            market.begin_session(market.day.session_at(boundary_ns), boundary_ns)
+            if before is Session.REGULAR and market.session is not before:
+                self._keep_closes(market.day)
+        self._boundary_ns = boundary_ns + MINUTE_NS
+
+    def _skip_closed_hours(self) -> None:
+        """Between sessions go straight to the next record or the next day's beginning."""
+        due = [source.next_ns for source in self._sources if not source.ended]
+        if self._market.session is not Session.CLOSED or not due:
+            return
+        goal_ns = min(due) // MINUTE_NS * MINUTE_NS
+        if self._next_day is not None:
+            goal_ns = min(goal_ns, self._next_day.start_ns)
+        if goal_ns > self._boundary_ns:
+            self._boundary_ns = goal_ns
+            self._now_ns = goal_ns - MINUTE_NS
+            self._pacer.anchor(goal_ns, self._clock.now_ns())
+
+    def _turn_to(self, day: TradingDay, at_ns: int) -> None:
+        """End the session date, if one is running, and begin the next."""
+        if self._market.day is not None:
+            self._keep_closes(self._market.day)
+            self._send(self._states.everything(self._market.clock_ns))
+        self._market.begin_day(day, at_ns)
+        self._next_day = self._calendar.next_day(day.session_date)
+        for slot in range(self._market.count):
+            self._resolve_close(slot)
+
+    def _keep_closes(self, day: TradingDay) -> None:
+        """Let the day's regular closes be known: to the next day, and to the store."""
+        market = self._market
+        slots = np.flatnonzero(market.regular_close[: market.count])
+        if len(slots) == 0:
+            return
+        prices = market.regular_close[slots] / 1e9
+        official = np.zeros(len(slots), np.bool_)
+        for at, slot in enumerate(slots):
+            symbol = market.symbols.names[slot]
+            close = self._closes.official_on(symbol, day.session_date)
+            if close is not None:
+                prices[at], official[at] = close, True
+            else:
+                own = Close(float(prices[at]), day.session_date, CloseSource.REPLAY)
+                self._closes.add(symbol, own)
+        self._closings.append(
+            CloseBatch(day.session_date, slots.astype(np.int32), prices, official)
+        )
+
+    def _resolve_close(self, slot: int) -> None:
+        market = self._market
+        if market.day is None:
+            return
+        found = self._closes.before(market.symbols.names[slot], market.day.session_date)
+        if found is not None:
+            close, age = found
+            market.prev_close[slot] = close.price
+            market.close_source[slot] = close.source.value
+            market.close_age[slot] = age
+
+    # --- what goes out ---------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Take changed bars and late trades; hand them over when they are many or have waited."""
+        self._buffer.add(self._market.take_bars())
+        late = self._market.take_late()
+        if late is not None:
+            # The bars that are waiting come first: a late trade adds to what they write.
+            self._late.append(late)
+        waited = self._clock.now_ns() - self._sent_ns >= BATCH_WAIT_NS
+        if self._buffer.rows >= BATCH_ROWS or self._late or (waited and self._buffer.rows):
+            states = () if math.isinf(self._pacer.speed) else self._states.due(self._clock.now_ns())
+            self._send(states)
+
+    def _send(self, states: tuple[StateBatch, ...] = ()) -> None:
+        names = self._market.symbols.names
+        self._serial += 1
+        batch = Batch(
+            serial=self._serial,
+            first_slot=self._told_symbols,
+            symbols=tuple(names[self._told_symbols :]),
+            bars=self._buffer.take(),
+            late=joined(self._late) if self._late else None,
+            states=states,
+            closes=tuple(self._closings),
+            watermarks=_watermarks(self._market.watermarks),
+        )
+        self._told_symbols = len(names)
+        self._late = []
+        self._closings = []
+        self._sink.put(batch)
+        self._sent_ns = self._clock.now_ns()
+
+    def _finish(self) -> None:
+        """Hand over all that is left; the end of the files passes the minute it falls in."""
+        market = self._market
+        if market.day is not None:
+            if self._ran_out() and not self._stopping.is_set():
+                self._close_minute()
+                self._now_ns = self._boundary_ns - MINUTE_NS
+            self._buffer.add(market.take_bars())
+            late = market.take_late()
+            if late is not None:
+                self._late.append(late)
+            if market.clock_ns >= market.day.post_ns:
+                self._keep_closes(market.day)
+            self._send(self._states.everything(market.clock_ns))
+        self._phase = Phase.ENDED
+        self._show(force=True)
+
+    def _show(self, *, force: bool) -> None:
+        """Make a new picture when it is time for one."""
+        wall_ns = self._clock.now_ns()
+        self._rate.note(wall_ns, int(self._market.ctl[k.RECORDS]))
+        if not force and wall_ns - self._shown_ns < self._options.refresh_s * SECOND_NS:
+            return
+        self._shown_ns = wall_ns
+        market = self._market
+        self._snapshot = self._photographer.take(
+            event_ns=max(self._now_ns, market.clock_ns),
+            feed=self._feed(),
+            health=self.health(),
+            closes_known=bool(np.isfinite(market.prev_close[: market.count]).any()),
+            focus=self._focus,
+        )
+
+    def _feed(self) -> Feed:
+        total = sum(source.file.size for source in self._sources) or 1
+        read = sum(
+            source.file.size if source.ended else source.consumed for source in self._sources
+        )
+        phase = self._phase
+        if phase is Phase.PLAYING and self._pacer.paused:
+            phase = Phase.PAUSED
+        return replace(
+            self._options.feed,
+            speed=self._pacer.speed,
+            progress=min(read / total, 1.0),
+            phase=phase,
+        )
+
+
+def _watermarks(table: k.Int64s) -> tuple[Watermark, ...]:
+    return tuple(
+        Watermark(int(key) >> 16, int(key) & 0xFFFF, int(ts_ns), int(count))
+        for key, ts_ns, count in table
+        if key >= 0
+    )
+
+
+@dataclass(slots=True)
+class _Rate:
+    """Records per second of wall time, over the last second or so."""
+
+    per_s: float = 0.0
+    _wall_ns: int = 0
+    _records: int = 0
+
+    def note(self, wall_ns: int, records: int) -> None:
+        passed_ns = wall_ns - self._wall_ns
+        if self._wall_ns == 0 or passed_ns >= SECOND_NS:
+            if self._wall_ns:
+                self.per_s = (records - self._records) / passed_ns * SECOND_NS
+            self._wall_ns = wall_ns
+            self._records = records

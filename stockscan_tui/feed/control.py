@@ -1,0 +1,92 @@
+"""Rare records, decoded by the official library: mappings, definitions, daily bars, messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import databento_dbn as dbn
+
+from stockscan_tui.market.calendar import utc_date
+from stockscan_tui.market.dbn import PRICE_SCALE, UNDEF_PRICE
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """From here on, this id stands for this symbol."""
+
+    instrument_id: int
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """An instrument's own symbol, for ids that nothing else maps."""
+
+    instrument_id: int
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBar:
+    """A day's bar: its close (dollars) is the official one of that date."""
+
+    instrument_id: int
+    day: date
+    close: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text from the gateway; `error` tells an error from a system message."""
+
+    text: str
+    error: bool
+
+
+Control = Mapping | Definition | DailyBar | Message
+
+
+class ControlDecoder:
+    """Decodes single records of one stream.
+
+    Args:
+        version: The stream's DBN version, which fixes the layouts.
+        ts_out: Whether records carry a send timestamp at their end.
+    """
+
+    def __init__(self, version: int, *, ts_out: bool) -> None:
+        self._version = version
+        self._ts_out = ts_out
+
+    def decode(self, record: bytes) -> Control | None:
+        """Return what the record says; None where it says nothing that is used, or is broken."""
+        decoder = dbn.DBNDecoder(
+            has_metadata=False, ts_out=self._ts_out, input_version=self._version
+        )
+        try:
+            decoder.write(record)
+            decoded = decoder.decode()
+        except (dbn.DBNError, ValueError):
+            return None
+        return _control(decoded[0]) if decoded else None
+
+
+def _control(record: object) -> Control | None:
+    match record:
+        case dbn.SymbolMappingMsg() | dbn.SymbolMappingMsgV1():
+            out = record.stype_out_symbol
+            symbol = record.stype_in_symbol if out.isdigit() else out
+            said: Control | None = Mapping(record.instrument_id, symbol) if symbol else None
+        case dbn.InstrumentDefMsg() | dbn.InstrumentDefMsgV1() | dbn.InstrumentDefMsgV2():
+            said = Definition(record.instrument_id, record.raw_symbol or f"#{record.instrument_id}")
+        case dbn.OHLCVMsg() if 0 < record.close < UNDEF_PRICE:
+            close = record.close / PRICE_SCALE
+            said = DailyBar(record.instrument_id, utc_date(record.ts_event), close)
+        case dbn.ErrorMsg() | dbn.ErrorMsgV1():
+            said = Message(record.err, error=True)
+        case dbn.SystemMsg() | dbn.SystemMsgV1():
+            said = Message(record.msg, error=False)
+        case _:
+            said = None
+    return said

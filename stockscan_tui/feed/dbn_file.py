@@ -1,0 +1,257 @@
+"""One saved DBN file: what it is, and its records as blocks of bytes from a thread of its own."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+import databento_dbn as dbn
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from stockscan_tui.errors import InputError
+from stockscan_tui.feed.symbology import Symbology
+from stockscan_tui.feed.zstd_frames import FRAME_MAGIC, SKIPPABLE_MAGICS, FrameWalker
+from stockscan_tui.market.dbn import MAGIC
+
+BLOCK_BYTES = 1 << 20
+BLOCKS = 6
+# Room before a block for the bytes of the record that the block before it cut in two.
+HEADROOM_BYTES = 1 << 13
+READ_BYTES = 1 << 18
+MAX_METADATA_BYTES = 1 << 28
+_NEWEST_VERSION = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Record bytes `data[start:end]`; `consumed` is how much of the file was read so far."""
+
+    data: NDArray[np.uint8]
+    start: int
+    end: int
+    consumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why no more blocks come: `error` is empty where the file simply ends."""
+
+    error: str = ""
+    corrupt: bool = False
+
+
+class _Readable(Protocol):
+    def readinto(self, target: memoryview, /) -> int | None: ...
+
+
+class _Source:
+    """The file's raw bytes, counted and walked as the decompressor asks for them."""
+
+    def __init__(self, file: BinaryIO, walker: FrameWalker | None) -> None:
+        self._file = file
+        self.walker = walker
+        self.consumed = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self.consumed += len(piece)
+        if self.walker is not None:
+            self.walker.feed(piece)
+        return piece
+
+    def readinto(self, target: memoryview) -> int:
+        count = self._file.readinto(target)  # type: ignore[attr-defined]
+        self.consumed += count
+        return int(count)
+
+
+class DbnFile:
+    """A `.dbn` or `.dbn.zst` file that was checked and whose metadata was read.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: It is missing, a folder, unreadable, empty, or not DBN.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = _checked_size(path)
+        try:
+            with path.open("rb") as file:
+                source, stream = _open_stream(file, path)
+                self.version, raw = _read_metadata(stream, path)
+                self.compressed = source.walker is not None
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+        except zstandard.ZstdError as error:
+            raise InputError(f"{path} is not a readable zstd file: {error}.") from error
+        self._metadata_bytes = len(raw)
+        try:
+            metadata = dbn.Metadata.decode(raw)
+        except (dbn.DBNError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"{path} has DBN metadata that cannot be read ({error}). Download it again."
+            ) from error
+        self.dataset = metadata.dataset
+        self.schema = str(metadata.schema) if metadata.schema is not None else ""
+        self.ts_out = bool(metadata.ts_out)
+        self.start_ns = int(metadata.start)
+        self.symbology = Symbology(metadata)
+
+    def blocks(self, stop: threading.Event) -> BlockReader:
+        """Begin to read the records in a thread; `stop` ends it early."""
+        return BlockReader(self, stop)
+
+    def read_into(self, stop: threading.Event, reader: BlockReader) -> None:
+        """Fill the reader's blocks until the file ends or `stop` is set (its thread's work)."""
+        ending = Ending()
+        try:
+            with self.path.open("rb") as file:
+                source, stream = _open_stream(file, self.path)
+                _skip(stream, self._metadata_bytes)
+                while not stop.is_set():
+                    buffer = reader.free_block(stop)
+                    if buffer is None:
+                        return
+                    count = _fill(stream, buffer.data[HEADROOM_BYTES:])
+                    if count == 0:
+                        break
+                    reader.hand_over(
+                        Block(buffer, HEADROOM_BYTES, HEADROOM_BYTES + count, source.consumed)
+                    )
+                if source.walker is not None and not source.walker.complete:
+                    ending = Ending(f"{self.path.name} is cut off in the middle of a zstd frame")
+        except zstandard.ZstdError as error:
+            ending = Ending(f"{self.path.name} has a corrupt zstd frame ({error})", corrupt=True)
+        except OSError as error:
+            ending = Ending(f"{self.path.name} cannot be read on: {error.strerror}", corrupt=True)
+        reader.finish(ending)
+
+
+class BlockReader:
+    """Blocks of one file, made by a thread that decompresses ahead of whoever iterates."""
+
+    def __init__(self, file: DbnFile, stop: threading.Event) -> None:
+        self._free: queue.SimpleQueue[NDArray[np.uint8]] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[Block | Ending] = queue.SimpleQueue()
+        for _ in range(BLOCKS):
+            self._free.put(np.zeros(HEADROOM_BYTES + BLOCK_BYTES, np.uint8))
+        self.ending: Ending | None = None
+        self._thread = threading.Thread(
+            target=file.read_into, args=(stop, self), name="stockscan-read", daemon=True
+        )
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Block]:
+        while (block := self.next_block()) is not None:
+            yield block
+
+    def next_block(self) -> Block | None:
+        """Return the next block, waiting for it; None at the end, when `ending` says why."""
+        if self.ending is not None:
+            return None
+        item = self._full.get()
+        if isinstance(item, Ending):
+            self.ending = item
+            return None
+        return item
+
+    def release(self, block: Block) -> None:
+        """Give a block back to be filled again."""
+        self._free.put(block.data)
+
+    def free_block(self, stop: threading.Event) -> NDArray[np.uint8] | None:
+        """Return a buffer to fill, None once `stop` is set (the reading thread's side)."""
+        while not stop.is_set():
+            try:
+                return self._free.get(timeout=0.2)
+            except queue.Empty:
+                continue
+        return None
+
+    def hand_over(self, block: Block) -> None:
+        """Pass a filled block on (the reading thread's side)."""
+        self._full.put(block)
+
+    def finish(self, ending: Ending) -> None:
+        """Say that no more blocks come (the reading thread's side)."""
+        self._full.put(ending)
+
+
+def _checked_size(path: Path) -> int:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Name the DBN files in it, as in {path}/*.dbn.zst.")
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened: {error.strerror}.") from error
+    if size == 0:
+        raise InputError(f"{path} is empty. Download or record it again.")
+    return size
+
+
+def _open_stream(file: BinaryIO, path: Path) -> tuple[_Source, _Readable]:
+    """Return the counted source and the stream of DBN bytes, decompressed where need be."""
+    head = file.read(4)
+    file.seek(0)
+    if head[:3] == MAGIC:
+        source = _Source(file, None)
+        return source, source
+    if head == FRAME_MAGIC or head in SKIPPABLE_MAGICS:
+        source = _Source(file, FrameWalker())
+        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        stream = decompressor.stream_reader(
+            cast("BinaryIO", source), read_size=READ_BYTES, read_across_frames=True
+        )
+        return source, stream
+    hint = " Convert it with `dbn` first." if path.suffix == ".dbz" else ""
+    what = "is in the old DBZ encoding" if path.suffix == ".dbz" else "is not a DBN file"
+    raise InputError(f"{path} {what}: it begins with {head!r}, not with 'DBN' or zstd.{hint}")
+
+
+def _fill(stream: _Readable, target: memoryview) -> int:
+    """Read until `target` is full or the stream ends; returns the bytes read."""
+    count = 0
+    while count < len(target):
+        got = stream.readinto(target[count:])
+        if not got:
+            break
+        count += got
+    return count
+
+
+def _read_exactly(stream: _Readable, size: int) -> bytes:
+    buffer = bytearray(size)
+    return bytes(buffer[: _fill(stream, memoryview(buffer))])
+
+
+def _skip(stream: _Readable, size: int) -> None:
+    _read_exactly(stream, size)
+
+
+def _read_metadata(stream: _Readable, path: Path) -> tuple[int, bytes]:
+    """Return the DBN version and the metadata's bytes, prelude included."""
+    prelude = _read_exactly(stream, 8)
+    if len(prelude) < 8 or prelude[:3] != MAGIC:
+        raise InputError(f"{path} is not a DBN file: its content begins with {prelude[:4]!r}.")
+    version = prelude[3]
+    if not 1 <= version <= _NEWEST_VERSION:
+        raise InputError(
+            f"{path} has DBN version {version}; this program reads 1 to {_NEWEST_VERSION}. "
+            "Upgrade stockscan."
+        )
+    length = int.from_bytes(prelude[4:8], "little")
+    if length > MAX_METADATA_BYTES:
+        raise InputError(f"{path} claims {length:,} bytes of metadata: it is not a sound DBN file.")
+    body = _read_exactly(stream, length)
+    if len(body) < length:
+        raise InputError(f"{path} is cut off within its metadata. Download it again.")
+    return version, prelude + body

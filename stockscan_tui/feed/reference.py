@@ -1,0 +1,187 @@
+"""Previous closes: from a file that is given, from one beside the replayed file, or as they come.
+
+A close belongs to a date. The previous close of a session date is the newest close before it,
+looking back ten trading days; of two for one date the more trusted source is taken.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+
+from stockscan_tui.errors import InputError
+from stockscan_tui.feed.dbn_file import DbnFile
+from stockscan_tui.market.calendar import DAY_NS, Calendar, utc_date
+from stockscan_tui.market.dbn import OHLCV_DTYPE, PRICE_SCALE, UNDEF_PRICE, RType
+from stockscan_tui.market.snapshot import CloseSource
+
+LOOK_BACK_DAYS = 10
+MOST_BAD_LINES = 5
+_DBN_ENDINGS = (".dbn", ".dbn.zst", ".dbz")
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A symbol's close (dollars) on a date."""
+
+    price: float
+    day: date
+    source: CloseSource
+
+
+@dataclass(slots=True)
+class PreviousCloses:
+    """All closes known, by symbol."""
+
+    calendar: Calendar
+    _closes: dict[str, list[Close]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._closes)
+
+    def add(self, symbol: str, close: Close) -> None:
+        """Let a close be known; it replaces one of the same date and source."""
+        known = self._closes.setdefault(symbol, [])
+        known[:] = [c for c in known if (c.day, c.source) != (close.day, close.source)]
+        known.append(close)
+
+    def before(self, symbol: str, session_date: date) -> tuple[Close, int] | None:
+        """Return the previous close and its age in trading days; None where there is none."""
+        found = [
+            (close, age)
+            for close in self._closes.get(symbol, ())
+            if close.day < session_date
+            and (age := self.calendar.distance(close.day, session_date)) <= LOOK_BACK_DAYS
+        ]
+        if not found:
+            return None
+        return max(found, key=lambda item: (item[0].day, -item[0].source.value))
+
+    def official_on(self, symbol: str, day: date) -> float | None:
+        """Return the official close of that very date, None where it is not known."""
+        for close in self._closes.get(symbol, ()):
+            if close.day == day and close.source in (CloseSource.FILE, CloseSource.DAILY):
+                return close.price
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseFile:
+    """What a file of closes held: dated closes, undated ones (CSV), and what was wrong."""
+
+    path: Path
+    dated: tuple[tuple[str, date, float], ...] = ()
+    undated: tuple[tuple[str, float], ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def read_closes(path: Path) -> CloseFile:
+    """Read previous closes from a CSV (`symbol,close`) or a DBN ohlcv-1d file.
+
+    Raises:
+        InputError: The file cannot be read, or holds no close at all.
+    """
+    if path.name.endswith(_DBN_ENDINGS):
+        return _read_daily_bars(path)
+    return _read_csv(path)
+
+
+def closes_beside(path: Path) -> Path | None:
+    """Return the file named like `path` with its schema replaced by ohlcv-1d, if there is one."""
+    ending = ".dbn.zst" if path.name.endswith(".dbn.zst") else ".dbn"
+    stem = path.name.removesuffix(ending)
+    head = stem.rpartition(".")[0] or stem
+    for other in (f"{head}.ohlcv-1d.dbn.zst", f"{head}.ohlcv-1d.dbn"):
+        candidate = path.with_name(other)
+        if candidate != path and candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_csv(path: Path) -> CloseFile:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.reader(file))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file of `symbol,close`: {error}.") from error
+    closes, bad = [], []
+    for number, row in enumerate(rows, 1):
+        if not row or not "".join(row).strip():
+            continue
+        parsed = _parse_row(row)
+        if parsed is not None:
+            closes.append(parsed)
+        elif not (number == 1 and row[0].strip().lower() == "symbol"):
+            bad.append(number)
+    if not closes:
+        raise InputError(f"{path} holds no line of the form `symbol,close`.")
+    return CloseFile(path, undated=tuple(closes), problems=_bad_lines(path, bad))
+
+
+def _parse_row(row: list[str]) -> tuple[str, float] | None:
+    symbol = row[0].strip()
+    try:
+        price = float(row[1])
+    except (IndexError, ValueError):
+        return None
+    return (symbol, price) if symbol and math.isfinite(price) and price > 0 else None
+
+
+def _bad_lines(path: Path, numbers: list[int]) -> tuple[str, ...]:
+    if not numbers:
+        return ()
+    shown = ", ".join(str(n) for n in numbers[:MOST_BAD_LINES])
+    more = f" and {len(numbers) - MOST_BAD_LINES} more" if len(numbers) > MOST_BAD_LINES else ""
+    word = "line" if len(numbers) == 1 else "lines"
+    return (f"{path.name}: {word} {shown}{more} skipped, not of the form `symbol,close`",)
+
+
+def _read_daily_bars(path: Path) -> CloseFile:
+    file = DbnFile(path)
+    reader = file.blocks(Event())
+    pieces = []
+    for block in reader:
+        pieces.append(block.data[block.start : block.end].tobytes())
+        reader.release(block)
+    problems = [reader.ending.error] if reader.ending and reader.ending.error else []
+    bars = _daily_records(b"".join(pieces))
+    names = {int(n): file.symbology.on(utc_date(int(n) * DAY_NS)) for n in _day_numbers(bars)}
+    dated = []
+    for bar in bars:
+        number = int(bar["ts_event"]) // DAY_NS
+        symbol = names[number].get(int(bar["instrument_id"]))
+        if symbol is not None and 0 < bar["close"] < UNDEF_PRICE:
+            price = float(bar["close"]) / PRICE_SCALE
+            dated.append((symbol, utc_date(number * DAY_NS), price))
+    if not dated:
+        raise InputError(
+            f"{path} holds no daily bar with a symbol. Give an ohlcv-1d file that maps its symbols."
+        )
+    return CloseFile(path, dated=tuple(dated), problems=tuple(problems))
+
+
+def _daily_records(raw: bytes) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    """Return the ohlcv-1d records among `raw`, walking by each record's own length."""
+    starts = []
+    at = 0
+    while at + 16 <= len(raw):
+        length = raw[at] * 4
+        if length < 16 or at + length > len(raw):
+            break
+        if raw[at + 1] == RType.OHLCV_1D and length >= OHLCV_DTYPE.itemsize:
+            starts.append(at)
+        at += length
+    size = OHLCV_DTYPE.itemsize
+    return np.frombuffer(b"".join(raw[s : s + size] for s in starts), OHLCV_DTYPE)
+
+
+def _day_numbers(bars: np.ndarray[tuple[int], np.dtype[np.void]]) -> list[int]:
+    return [int(number) for number in np.unique(bars["ts_event"] // np.uint64(DAY_NS))]

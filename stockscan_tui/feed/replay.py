@@ -1,0 +1,105 @@
+"""Saved files as one timeline: each file is a source, and sources that overlap are interleaved."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockscan_tui.feed.control import Control, ControlDecoder
+from stockscan_tui.feed.dbn_file import Block, BlockReader, DbnFile
+from stockscan_tui.market.calendar import DAY_NS, utc_date
+from stockscan_tui.market.symbols import InstrumentIds
+
+_NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
+
+
+class Source:
+    """One file while it is played: the bytes at hand, and what its ids stand for.
+
+    Between `position` and `end` of `data` stand records that are not yet applied; `next_ns` is
+    the event time of the first of them once it is known. `day_number` counts the UTC days since
+    1970 for which ids are mapped.
+    """
+
+    def __init__(self, file: DbnFile, stop: threading.Event) -> None:
+        self.file = file
+        self.ids = InstrumentIds()
+        self.data = _NOTHING
+        self.position = 0
+        self.end = 0
+        self.final = False
+        self.ended = False
+        self.next_ns = 0
+        self.day_number = -1
+        self.problem = ""
+        self.corrupt = False
+        self.consumed = 0
+        self._decoder = ControlDecoder(file.version, ts_out=file.ts_out)
+        self._stop = stop
+        self._reader: BlockReader | None = None
+        self._block: Block | None = None
+
+    def map_day(self, ns: int, slot: Callable[[str], int]) -> None:
+        """Map the file's ids as its metadata has them on the UTC date of `ns`."""
+        day_number = ns // DAY_NS
+        if day_number == self.day_number:
+            return
+        self.day_number = day_number
+        names = self.file.symbology.on(utc_date(ns))
+        self.ids.assign((number, slot(name)) for number, name in names.items())
+
+    def advance(self) -> bool:
+        """Bring in the next block, behind the bytes that are left; False at the file's end."""
+        if self._reader is None:
+            self._reader = self.file.blocks(self._stop)
+        left = self.data[self.position : self.end]
+        block = self._reader.next_block()
+        if block is None:
+            return self._at_end(len(left))
+        start = block.start - len(left)
+        if start >= 0:
+            block.data[start : block.start] = left
+            self.data, self.position, self.end = block.data, start, block.end
+        else:
+            # A look ahead over more than a block's headroom: rare enough to copy.
+            self.data = np.concatenate([left, block.data[block.start : block.end]])
+            self.position, self.end = 0, len(self.data)
+        if self._block is not None:
+            self._reader.release(self._block)
+        self._block = block
+        self.consumed = block.consumed
+        return True
+
+    def _at_end(self, left: int) -> bool:
+        """Allow one more pass over what is left without looking ahead, then end."""
+        if not self.final:
+            self.final = True
+            return True
+        ending = self._reader.ending if self._reader else None
+        if ending is not None and ending.error:
+            self.fail(ending.error, corrupt=ending.corrupt)
+        elif left:
+            self.fail(f"{self.file.path.name} ends in the middle of a record", corrupt=False)
+        self.ended = True
+        return False
+
+    def fail(self, problem: str, *, corrupt: bool) -> None:
+        """End here: `problem` says why; all records before it have been applied."""
+        self.problem = problem
+        self.corrupt = corrupt
+        self.ended = True
+
+    def take_control(self) -> Control | None:
+        """Decode the record at the position and step over it."""
+        length = int(self.data[self.position]) * 4
+        record = self.data[self.position : self.position + length].tobytes()
+        self.position += length
+        return self._decoder.decode(record)
+
+    def next_instrument_id(self) -> int:
+        """Return the instrument id of the record at the position."""
+        at = self.position + 4
+        return int.from_bytes(self.data[at : at + 4].tobytes(), "little")

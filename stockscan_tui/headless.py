@@ -1,0 +1,175 @@
+"""The screen's twin without a screen: plays to the end and prints, as JSON lines or as text."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol, TextIO
+
+import numpy as np
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.filters import SymbolFilter
+from stockscan_tui.market.metrics import MetricKey, rank
+from stockscan_tui.market.snapshot import Health, Snapshot
+from stockscan_tui.market.text import printable
+from stockscan_tui.memory import resident_mb
+from stockscan_tui.run import Run, Summary
+
+HEALTH_EVERY_NS = 5 * SECOND_NS
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is printed: how, how many leaders, in which order, after which filter."""
+
+    as_json: bool
+    leaders: int
+    sort: MetricKey
+    ascending: bool
+    chosen: SymbolFilter
+    for_s: float = math.inf
+
+
+class Printer(Protocol):
+    """How the lines of a run are written."""
+
+    def health(self, snapshot: Snapshot | None, health: Health) -> None: ...  # noqa: D102
+    def leaders(self, snapshot: Snapshot, rows: list[int]) -> None: ...  # noqa: D102
+    def summary(self, summary: Summary) -> None: ...  # noqa: D102
+
+
+def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Summary:
+    """Play `run` to its end, to `report.for_s`, or until `stop` is set; print as it goes.
+
+    Raises:
+        StockscanError: The run failed, or bars could not be written.
+    """
+    printer: Printer = _JsonLines(out) if report.as_json else _Text(out, report.sort)
+    began_ns = told_ns = clock.now_ns()
+    while run.engine.running:
+        clock.wait(stop, POLL_S)
+        now_ns = clock.now_ns()
+        if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
+            break
+        if now_ns - told_ns >= HEALTH_EVERY_NS:
+            told_ns = now_ns
+            printer.health(run.snapshot(), run.engine.health())
+    summary = run.close()
+    snapshot = run.snapshot()
+    if snapshot is not None and report.leaders:
+        printer.leaders(snapshot, leaders(snapshot, report))
+    for problem in summary.problems:
+        sys.stderr.write(f"stockscan: {printable(problem)}\n")
+    printer.summary(summary)
+    return summary
+
+
+def leaders(snapshot: Snapshot, report: Report) -> list[int]:
+    """Return the rows of the first `report.leaders` symbols in the order asked for."""
+    rows = report.chosen.rows(snapshot)
+    ranked = rank(snapshot, report.sort, ascending=report.ascending, rows=rows)
+    return [int(row) for row in ranked[: report.leaders]]
+
+
+def _number(value: float) -> float | None:
+    return None if not np.isfinite(value) else round(float(value), 9)
+
+
+@dataclass(slots=True)
+class _JsonLines:
+    out: TextIO
+
+    def _line(self, **fields: object) -> None:
+        self.out.write(json.dumps(fields, separators=(",", ":")) + "\n")
+        self.out.flush()
+
+    def health(self, snapshot: Snapshot | None, health: Health) -> None:
+        self._line(
+            type="health",
+            ts=snapshot.event_ns if snapshot else None,
+            state=snapshot.feed.phase.value if snapshot else "opening",
+            records=health.records,
+            records_per_s=round(health.records_per_s, 1),
+            lag_ms=None,
+            symbols=health.symbols,
+            bars=health.bars,
+            gaps=health.gaps,
+            completeness=None,
+            queue=health.queue,
+            rss_mb=resident_mb(),
+        )
+
+    def leaders(self, snapshot: Snapshot, rows: list[int]) -> None:
+        change = MetricKey("chg").values(snapshot)
+        for place, row in enumerate(rows, 1):
+            self._line(
+                type="leader",
+                rank=place,
+                symbol=snapshot.symbols[row],
+                last=_number(snapshot.last[row]),
+                mark=_number(snapshot.mark[row]),
+                prev_close=_number(snapshot.prev_close[row]),
+                chg=_number(change[row]),
+                volume=int(snapshot.volume[row]),
+                bars=int(snapshot.bars[row]),
+            )
+
+    def summary(self, summary: Summary) -> None:
+        self._line(
+            type="summary",
+            records=summary.records,
+            trades=summary.trades,
+            quotes=summary.quotes,
+            symbols=summary.symbols,
+            bars=summary.bars,
+            alerts=summary.alerts,
+            gaps=summary.gaps,
+            healed=summary.healed,
+            late=summary.late,
+            elapsed_s=summary.elapsed_s,
+            records_per_s=summary.records_per_s,
+            first_ts=summary.first_ts,
+            last_ts=summary.last_ts,
+            db=summary.db,
+            problems=list(summary.problems),
+        )
+
+
+@dataclass(slots=True)
+class _Text:
+    out: TextIO
+    sort: MetricKey
+
+    def health(self, snapshot: Snapshot | None, health: Health) -> None:
+        state = snapshot.feed.phase.value if snapshot else "opening"
+        self.out.write(f"{state}: {health.records:,} records, {health.bars:,} bars\n")
+
+    def leaders(self, snapshot: Snapshot, rows: list[int]) -> None:
+        change = MetricKey("chg").values(snapshot)
+        sorted_by = self.sort.values(snapshot)
+        head = "" if self.sort == MetricKey("chg") else f"{self.sort!s:>14}"
+        self.out.write(f"{'#':>3}  {'symbol':<12}{'mark':>12}{'chg %':>10}{'volume':>14}{head}\n")
+        for place, row in enumerate(rows, 1):
+            extra = f"{sorted_by[row]:>14,.2f}" if head else ""
+            self.out.write(
+                f"{place:>3}  {printable(snapshot.symbols[row]):<12}{snapshot.mark[row]:>12,.4f}"
+                f"{change[row]:>+10.2f}{snapshot.volume[row]:>14,}{extra}\n"
+            )
+
+    def summary(self, summary: Summary) -> None:
+        self.out.write(summary_text(summary))
+
+
+def summary_text(summary: Summary) -> str:
+    """Return the summary as lines for a person."""
+    return (
+        f"{summary.records:,} records ({summary.trades:,} trades, {summary.quotes:,} quotes) of "
+        f"{summary.symbols:,} symbols in {summary.elapsed_s:.1f} s\n"
+        f"{summary.bars:,} one-minute bars in {printable(summary.db)}\n"
+    )

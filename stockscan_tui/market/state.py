@@ -1,0 +1,273 @@
+"""The market as arrays: one row per symbol, owned by the engine's thread.
+
+The compiled loop writes the arrays; this class grows them, closes minutes, and turns the pages
+of sessions and days. Prices are int64 in 1e-9 dollars, 0 for none.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.batch import BarBatch, BarSource
+from stockscan_tui.market.calendar import MINUTE_NS, Session, TradingDay
+from stockscan_tui.market.kernel import Bytes, Int64s
+from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats
+from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
+
+LATE_ROOM = 4096
+WATERMARK_ROWS = 64
+# The part of a state row that belongs to the running session.
+SESSION_FIELDS = slice(k.OPEN_NS, k.NANOS + 1)
+SESSION_WIDTH = k.NANOS + 1 - k.OPEN_NS
+FAR_FUTURE_NS = 2**63 - 1
+
+
+def to_dollars(prices: Int64s) -> Floats:
+    """Return float64 dollars, NaN where there is no price."""
+    dollars = prices / 1e9
+    dollars[prices == 0] = np.nan
+    return dollars
+
+
+class Market:
+    """State of all symbols on one session date.
+
+    Args:
+        mark_mode: `kernel.MARK_AUTO`, `MARK_TRADE` or `MARK_MID`.
+        capacity: Symbols to make room for at first; it doubles when they are more.
+    """
+
+    def __init__(self, mark_mode: int = k.MARK_AUTO, capacity: int = 4096) -> None:
+        self.symbols = SymbolTable()
+        self.capacity = capacity
+        self.ctl: Int64s = np.zeros(k.CTL_WIDTH, np.int64)
+        self.ctl[k.MARK_MODE] = mark_mode
+        self.ctl[k.STOP_NS] = FAR_FUTURE_NS
+        self.state = _aligned(capacity * k.STATE_WIDTH)
+        self.ring = _aligned(capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        self.dirty: Int64s = np.zeros(2 * capacity, np.int64)
+        self.late: Int64s = np.zeros((LATE_ROOM, k.LATE_WIDTH), np.int64)
+        self.watermarks: Int64s = np.full((WATERMARK_ROWS, 3), -1, np.int64)
+        # The finished sessions of the day, by Session: what SESSION_FIELDS held at their end.
+        self.sessions: Int64s = np.zeros((len(Session), capacity, SESSION_WIDTH), np.int64)
+        self.regular_close: Int64s = np.zeros(capacity, np.int64)
+        self.regular_close_ns: Int64s = np.zeros(capacity, np.int64)
+        self.prev_close: Floats = np.full(capacity, np.nan)
+        self.close_source: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
+        self.close_age: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
+        self.mark_history: deque[Floats] = deque(maxlen=HISTORY_MINUTES)
+        self.session = Session.CLOSED
+        self.day: TradingDay | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of symbols."""
+        return len(self.symbols)
+
+    @property
+    def rows(self) -> Int64s:
+        """The state of the symbols there are, shape (count, STATE_WIDTH); a view."""
+        return self.state.reshape(self.capacity, k.STATE_WIDTH)[: self.count]
+
+    @property
+    def clock_ns(self) -> int:
+        """The event time of the newest record applied, 0 before the first."""
+        return int(self.ctl[k.CLOCK_NS])
+
+    def slot(self, symbol: str) -> int:
+        """Return the symbol's slot; a new symbol gets the next one, with room made for it."""
+        slot = self.symbols.slot(symbol)
+        if slot >= self.capacity:
+            self._grow(2 * self.capacity)
+        return slot
+
+    def _grow(self, capacity: int) -> None:
+        self.state = _enlarged(self.state, capacity * k.STATE_WIDTH)
+        self.ring = _enlarged(self.ring, capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
+        more = capacity - self.capacity
+        self.sessions = np.concatenate(
+            [self.sessions, np.zeros((len(Session), more, SESSION_WIDTH), np.int64)], axis=1
+        )
+        zeros = np.zeros(more, np.int64)
+        self.regular_close = np.concatenate([self.regular_close, zeros])
+        self.regular_close_ns = np.concatenate([self.regular_close_ns, zeros])
+        self.prev_close = np.concatenate([self.prev_close, np.full(more, np.nan)])
+        self.close_source = np.concatenate([self.close_source, zeros.astype(np.uint8)])
+        self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
+        self.capacity = capacity
+
+    def consume(self, data: Bytes, ids: InstrumentIds) -> int:
+        """Run the compiled loop over `data` between `ctl[POSITION]` and `ctl[END]`."""
+        return k.consume(
+            data,
+            self.ctl,
+            self.state,
+            self.ring,
+            ids.table,
+            self.dirty,
+            self.late,
+            self.watermarks,
+        )
+
+    def close_minute(self) -> None:
+        """Keep every symbol's mark as that of the minute that just ended."""
+        self.mark_history.append(to_dollars(self.rows[:, k.MARK]))
+
+    def take_bars(self) -> BarBatch | None:
+        """Return the bars that changed since they were last taken, None where there are none."""
+        count = int(self.ctl[k.DIRTY_COUNT])
+        if count == 0:
+            return None
+        slots = np.empty(count, np.int64)
+        bars = np.empty((k.BAR_WIDTH, count), np.int64)
+        k.gather_dirty(self.ring, self.dirty, count, slots, bars)
+        self.ctl[k.DIRTY_COUNT] = 0
+        from_ohlcv = bars[k.BAR_FLAGS] & k.BAR_OHLCV != 0
+        return BarBatch(
+            slot=slots.astype(np.int32),
+            minute=bars[k.BAR_MINUTE],
+            open=bars[k.BAR_OPEN],
+            high=bars[k.BAR_HIGH],
+            low=bars[k.BAR_LOW],
+            close=bars[k.BAR_CLOSE],
+            volume=bars[k.BAR_VOLUME],
+            trades=bars[k.BAR_TRADES],
+            notional_dollars=bars[k.BAR_DOLLARS],
+            notional_nanos=bars[k.BAR_NANOS],
+            first_ns=bars[k.BAR_FIRST_NS],
+            last_ns=bars[k.BAR_LAST_NS],
+            source=np.where(from_ohlcv, BarSource.OHLCV, BarSource.TRADES).astype(np.uint8),
+        )
+
+    def take_late(self) -> BarBatch | None:
+        """Settle the trades that came too late; return those whose bar only the store has."""
+        count = int(self.ctl[k.LATE_COUNT])
+        if count == 0:
+            return None
+        late = self.late[:count].copy()
+        self.ctl[k.LATE_COUNT] = 0
+        for row in late[late[:, k.LATE_WHY] & k.LATE_SESSION != 0]:
+            self._correct_session(*(int(value) for value in row[: k.LATE_WHY]))
+        late = late[late[:, k.LATE_WHY] & k.LATE_BAR != 0]
+        return _single_trades(late) if len(late) else None
+
+    def _correct_session(self, slot: int, ts_ns: int, price: int, size: int) -> None:
+        """Add a trade to the figures of an earlier session of the day."""
+        if self.day is None:
+            return
+        session = self.day.session_at(ts_ns)
+        if session is Session.CLOSED:
+            return
+        figures = self.sessions[session, slot]
+        at = k.OPEN_NS
+        if figures[k.OPEN_NS - at] == 0 or ts_ns < figures[k.OPEN_NS - at]:
+            figures[k.OPEN_NS - at] = ts_ns
+            figures[k.OPEN - at] = price
+        figures[k.HIGH - at] = max(figures[k.HIGH - at], price)
+        low = figures[k.LOW - at]
+        figures[k.LOW - at] = price if low == 0 else min(low, price)
+        figures[k.VOLUME - at] += size
+        figures[k.TRADE_COUNT - at] += 1
+        nanos = int(figures[k.NANOS - at]) + price % k.NANO * size
+        figures[k.DOLLARS - at] += price // k.NANO * size + nanos // k.NANO
+        figures[k.NANOS - at] = nanos % k.NANO
+        if session is Session.REGULAR and ts_ns >= self.regular_close_ns[slot]:
+            self.regular_close[slot] = price
+            self.regular_close_ns[slot] = ts_ns
+
+    def begin_session(self, session: Session, at_ns: int) -> None:
+        """Put the running session's figures away and begin the next one of the day at `at_ns`."""
+        if self.day is None or session is self.session:
+            return
+        rows = self.rows
+        self.sessions[self.session, : self.count] = rows[:, SESSION_FIELDS]
+        rows[:, SESSION_FIELDS] = 0
+        if self.session is Session.REGULAR:
+            self._note_regular_close(self.day)
+        self._enter(session, at_ns)
+
+    def _enter(self, session: Session, begin_ns: int) -> None:
+        self.session = session
+        self.ctl[k.SESSION_START_NS] = begin_ns
+        self.ctl[k.IN_SESSION] = session is not Session.CLOSED
+
+    def _note_regular_close(self, day: TradingDay) -> None:
+        rows = self.rows
+        times = rows[:, k.TRADE_NS]
+        traded = (times >= day.regular_ns) & (times < day.post_ns)
+        self.regular_close[: self.count][traded] = rows[traded, k.LAST]
+        self.regular_close_ns[: self.count][traded] = times[traded]
+
+    def begin_day(self, day: TradingDay, at_ns: int) -> None:
+        """Start afresh on a new session date, in the session that `at_ns` falls in."""
+        self.state[:] = 0
+        self.sessions[:] = 0
+        self.regular_close[:] = 0
+        self.regular_close_ns[:] = 0
+        self.prev_close[:] = np.nan
+        self.close_source[:] = CloseSource.NONE.value
+        self.close_age[:] = 0
+        self.mark_history.clear()
+        self.day = day
+        self.ctl[k.DAY_START_NS] = day.start_ns
+        self.ctl[k.PRE_NS] = day.pre_ns
+        self.ctl[k.POST_END_NS] = day.post_end_ns
+        session = day.session_at(at_ns)
+        ended = at_ns >= day.post_end_ns
+        self._enter(session, day.post_end_ns if ended else day.begin_ns(session))
+
+    def figures(self, session: Session) -> Int64s:
+        """Return the day's figures of one session so far, shape (count, SESSION_WIDTH)."""
+        if session is self.session and session is not Session.CLOSED:
+            return self.rows[:, SESSION_FIELDS]
+        return self.sessions[session, : self.count]
+
+    def ring_of(self, slot: int) -> Int64s:
+        """Return one symbol's bars in the ring, shape (RING_MINUTES, BAR_WIDTH), by minute."""
+        width = k.RING_MINUTES * k.BAR_WIDTH
+        cells = self.ring[slot * width : (slot + 1) * width].reshape(k.RING_MINUTES, k.BAR_WIDTH)
+        newest = int(cells[:, k.BAR_MINUTE].max())
+        newest = max(newest, self.clock_ns // MINUTE_NS)
+        cells = cells[cells[:, k.BAR_MINUTE] > newest - k.RING_MINUTES]
+        return cells[np.argsort(cells[:, k.BAR_MINUTE])]
+
+
+def _aligned(size: int) -> Int64s:
+    """Return zeros that begin at a cache line, so that a quote touches one line."""
+    block = np.zeros(size + 8, np.int64)
+    offset = (-block.ctypes.data % 64) // 8
+    return block[offset : offset + size]
+
+
+def _enlarged(array: Int64s, size: int) -> Int64s:
+    larger = _aligned(size)
+    larger[: len(array)] = array
+    return larger
+
+
+def _single_trades(late: Int64s) -> BarBatch:
+    """Return each late trade as a bar of its own."""
+    price = late[:, k.LATE_PRICE].copy()
+    size = late[:, k.LATE_SIZE].copy()
+    times = late[:, k.LATE_NS].copy()
+    nanos = price % k.NANO * size
+    return BarBatch(
+        slot=late[:, k.LATE_SLOT].astype(np.int32),
+        minute=times // MINUTE_NS,
+        open=price,
+        high=price,
+        low=price,
+        close=price,
+        volume=size,
+        trades=np.ones(len(late), np.int64),
+        notional_dollars=price // k.NANO * size + nanos // k.NANO,
+        notional_nanos=nanos % k.NANO,
+        first_ns=times,
+        last_ns=times,
+        source=np.zeros(len(late), np.uint8),
+    )

@@ -1,0 +1,47 @@
+"""The demo's day: made once, kept in the cache folder, and played like any saved file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from stockscan_tui.sim.day import DayPlan
+from stockscan_tui.sim.files import Progress, write_closes, write_day
+from stockscan_tui.sim.universe import make_universe
+
+# Goes up when the same seed makes another day than before.
+GENERATOR = 1
+SYMBOLS = 12_000
+RECORDS = 4_000_000
+DAY = date(2026, 6, 15)
+DAY_BEFORE = date(2026, 6, 12)
+
+
+def demo_file(
+    folder: Path,
+    *,
+    seed: int = 1,
+    symbols: int = SYMBOLS,
+    records: int = RECORDS,
+    progress: Progress = lambda _done: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Return the demo's file, made now if it is not there; its closes stand beside it.
+
+    Raises:
+        CancelledError: `cancelled` said so.
+        OSError: The file cannot be written.
+    """
+    stem = f"simulated-v{GENERATOR}-{seed}-{symbols}-{records}"
+    path = folder / f"{stem}.mbp-1.dbn.zst"
+    if path.is_file():
+        return path
+    for old in folder.glob("simulated-*.dbn.zst"):
+        if not old.name.startswith(f"simulated-v{GENERATOR}-"):
+            old.unlink(missing_ok=True)
+    universe = make_universe(seed, symbols)
+    write_closes(folder / f"{stem}.ohlcv-1d.dbn.zst", universe, DAY_BEFORE)
+    plan = DayPlan(DAY, records, focus=0.7)
+    write_day(path, universe, plan, seed, progress=progress, cancelled=cancelled)
+    return path

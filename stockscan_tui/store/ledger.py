@@ -1,0 +1,233 @@
+"""Batches into tables: one transaction each, applied once, on the writer's thread.
+
+A batch's serial is stored in its own transaction, so that a batch whose commit failed without
+telling how far it came is not applied again where it did go through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from stockscan_tui.market.batch import BarBatch, Batch, CloseBatch, Int32s, Int64s, StateBatch
+from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.store import sql
+from stockscan_tui.store.database import fetch_arrays
+
+MINUTE_US = MINUTE_NS // 1000
+
+Columns = Mapping[str, NDArray[np.generic]]
+
+
+def new_run(connection: duckdb.DuckDBPyConnection) -> int:
+    """Enter a new run into the database and return its number."""
+    return int(connection.execute(sql.NEW_RUN).fetchall()[0][0])
+
+
+class Ledger:
+    """One connection and what is known of its tables: ids of slots, the newest stored minute.
+
+    Args:
+        connection: The open database; only this object uses it from now on.
+        run: The run's number, by `new_run`.
+        resume: Whether late trades add to rows of earlier runs too, or replace those.
+        names: The symbol of each slot that earlier batches of the run have named.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        run: int,
+        *,
+        resume: bool = False,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self._connection = connection
+        self._run = run
+        self._resume = resume
+        self._names = list(names)
+        self._newest = -1
+        self._load()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The symbol of each slot."""
+        return tuple(self._names)
+
+    def apply(self, batch: Batch) -> None:
+        """Put a batch into the database, or nothing of it if the run has applied it before.
+
+        Raises:
+            duckdb.Error: It could not be written; `recover` tells how to go on.
+            IndexError: The batch has a slot that no batch has named.
+        """
+        self._name_slots(batch)
+        self._run_sql("BEGIN")
+        if batch.serial <= self._applied_serial():
+            self._run_sql("ROLLBACK")
+            self._load()
+            return
+        added = self._add_symbols(batch)
+        newest = self._newest
+        if batch.bars is not None and len(batch.bars):
+            newest = self._write_bars(batch.bars)
+        if batch.late is not None and len(batch.late):
+            newest = max(newest, self._merge_late(batch.late))
+        for states in batch.states:
+            self._write_states(states)
+        for closes in batch.closes:
+            self._write_closes(closes)
+        for mark in batch.watermarks:
+            key = [mark.rtype, mark.publisher_id]
+            self._run_sql(sql.DELETE_WATERMARK, key)
+            self._run_sql(sql.INSERT_WATERMARK, [*key, mark.ts_recv_ns, mark.count])
+        self._run_sql(sql.SET_SERIAL, [batch.serial, self._run])
+        self._run_sql("COMMIT")
+        self._ids.update(added)
+        self._newest = newest
+
+    def recover(self) -> bool:
+        """Roll back after a failed `apply`; False means the database must be opened anew."""
+        try:
+            self._run_sql("ROLLBACK")
+        except duckdb.TransactionException:
+            pass  # A commit that failed has rolled back already.
+        except duckdb.Error:
+            return False
+        try:
+            self._run_sql("SELECT 1")
+        except duckdb.Error:
+            return False
+        return True
+
+    def _run_sql(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        # A result that is not read to its end leaves the statement unfinished.
+        return self._connection.execute(statement, values).fetchall()
+
+    def _load(self) -> None:
+        self._ids: dict[str, int] = dict(self._run_sql("SELECT symbol, id FROM symbols"))
+        (newest,) = self._run_sql(sql.NEWEST)[0]
+        self._newest = -1 if newest is None else int(newest)
+        self._slot_ids = np.array([self._ids.get(name, -1) for name in self._names], np.int32)
+
+    def _applied_serial(self) -> int:
+        (serial,) = self._run_sql(sql.SERIAL, [self._run])[0]
+        return -1 if serial is None else int(serial)
+
+    def _name_slots(self, batch: Batch) -> None:
+        end = batch.first_slot + len(batch.symbols)
+        self._names += [""] * (end - len(self._names))
+        self._names[batch.first_slot : end] = batch.symbols
+
+    def _add_symbols(self, batch: Batch) -> dict[str, int]:
+        fresh = dict.fromkeys(name for name in batch.symbols if name not in self._ids)
+        added = {name: number for number, name in enumerate(fresh, len(self._ids))}
+        if added:
+            self._register(
+                {
+                    "id": np.fromiter(added.values(), np.int32),
+                    "symbol": np.array(list(added), object),
+                }
+            )
+            self._run_sql("INSERT INTO symbols SELECT id, symbol FROM incoming")
+        if len(self._names) > len(self._slot_ids):
+            grown = np.full(max(len(self._names), 2 * len(self._slot_ids)), -1, np.int32)
+            grown[: len(self._slot_ids)] = self._slot_ids
+            self._slot_ids = grown
+        for slot, name in enumerate(batch.symbols, batch.first_slot):
+            self._slot_ids[slot] = added[name] if name in added else self._ids[name]
+        return added
+
+    def _ids_of(self, slots: Int32s) -> Int32s:
+        ids = self._slot_ids[slots]
+        if len(ids) and ids.min() < 0:
+            raise IndexError(f"slot {slots[ids.argmin()]} has bars and no name")
+        return ids
+
+    def _register(self, columns: Columns) -> None:
+        # DuckDB's stub asks for a DataFrame; a dict of arrays spares the program pandas.
+        self._connection.register("incoming", columns)
+
+    def _write_bars(self, bars: BarBatch) -> int:
+        """Replace stored bars and return the newest stored minute from now on."""
+        ids = self._ids_of(bars.slot)
+        # A symbol's minutes side by side: a query for one symbol then unpacks one vector of a
+        # batch and not one of each minute.
+        order = np.argsort(ids, kind="stable")
+        self._register(_bar_columns(bars, ids, order))
+        oldest, newest = int(bars.minute.min()), int(bars.minute.max())
+        if oldest <= self._newest:
+            span = [oldest * MINUTE_US, min(newest, self._newest) * MINUTE_US]
+            self._run_sql(sql.DELETE_BARS, span)
+        self._run_sql(sql.INSERT_BARS, [self._run])
+        return max(newest, self._newest)
+
+    def _merge_late(self, late: BarBatch) -> int:
+        """Merge late trades into their bars and return the newest minute among them."""
+        ids = self._ids_of(late.slot)
+        order = np.arange(len(late))
+        self._register({**_bar_columns(late, ids, order), "arrival": order})
+        oldest, newest = int(late.minute.min()), int(late.minute.max())
+        span = [oldest * MINUTE_US, newest * MINUTE_US]
+        merged = self._connection.execute(sql.MERGE_LATE, [*span, self._resume, self._run])
+        self._register(fetch_arrays(merged))
+        self._run_sql(sql.DELETE_BARS, span)
+        self._run_sql(sql.INSERT_MERGED, [self._run])
+        return newest
+
+    def _write_states(self, states: StateBatch) -> None:
+        if not len(states.slot):
+            return
+        self._register(
+            {
+                "symbol_id": self._ids_of(states.slot),
+                "mark": states.mark,
+                "last": states.last,
+                "bid": states.bid,
+                "ask": states.ask,
+                "prev_close": states.prev_close,
+                "prev_close_source": np.array(states.prev_close_source, object),
+                "chg": states.chg,
+                "volume": states.volume,
+                "tier": states.tier,
+            }
+        )
+        self._run_sql(sql.DELETE_STATES, [states.session_date])
+        self._run_sql(sql.INSERT_STATES, [states.session_date, states.updated_ns // 1000])
+
+    def _write_closes(self, closes: CloseBatch) -> None:
+        if not len(closes.slot):
+            return
+        self._register(
+            {
+                "symbol_id": self._ids_of(closes.slot),
+                "close": closes.close,
+                "official": closes.official,
+            }
+        )
+        self._run_sql(sql.DELETE_CLOSES, [closes.session_date])
+        self._run_sql(sql.INSERT_CLOSES, [closes.session_date])
+
+
+def _bar_columns(bars: BarBatch, ids: Int32s, order: Int64s) -> dict[str, NDArray[np.generic]]:
+    start_ns = bars.minute * MINUTE_NS
+    columns: dict[str, NDArray[np.generic]] = {
+        "symbol_id": ids,
+        "ts": (bars.minute * MINUTE_US).view("datetime64[us]"),
+        "open": bars.open,
+        "high": bars.high,
+        "low": bars.low,
+        "close": bars.close,
+        "volume": bars.volume,
+        "trades": bars.trades,
+        "notional_dollars": bars.notional_dollars,
+        "notional_nanos": bars.notional_nanos,
+        "first_ns": bars.first_ns - start_ns,
+        "last_ns": bars.last_ns - start_ns,
+        "source": bars.source,
+    }
+    return {name: column[order] for name, column in columns.items()}

@@ -1,0 +1,87 @@
+"""The hold on a database: a locked file beside it, taken before anything opens the database.
+
+DuckDB's own lock on the file is lost as soon as this process opens and closes the path by any
+other means, so the database itself is never opened here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from stockscan_tui.errors import StoreError, StoreHeldError
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the file that stands beside `path` under its name and `suffix`."""
+    return path.with_name(path.name + suffix)
+
+
+def printable(text: str | Path) -> str:
+    """Return `text` with every control character replaced, fit for a terminal."""
+    return "".join(char if char.isprintable() else "�" for char in str(text))
+
+
+class Hold:
+    """This process's hold on one database; `release` gives it up.
+
+    Args:
+        path: The database. Its folder is made if it is missing.
+        named: Whether to leave word beside it of which command holds it.
+
+    Raises:
+        StoreHeldError: Another process, or another writer of this one, holds the database.
+        StoreError: The lock file cannot be made.
+    """
+
+    def __init__(self, path: Path, *, named: bool = True) -> None:
+        self._owner = beside(path, ".owner") if named else None
+        # Not bound to a thread: the thread that opens is not always the one that closes.
+        self._lock = FileLock(beside(path, ".lock"), timeout=0, thread_local=False)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except Timeout as error:
+            raise StoreHeldError(_held_by(path)) from error
+        except (OSError, NotImplementedError) as error:
+            raise StoreError(
+                f"The database {printable(path)} cannot be locked: {printable(str(error))}. "
+                "Make its folder writable, or name another file with --db."
+            ) from error
+        try:
+            if self._owner is not None:
+                command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+                self._owner.write_text(
+                    json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8"
+                )
+        except OSError as error:
+            self.release()
+            raise StoreError(
+                f"The folder of the database {printable(path)} cannot be written: "
+                f"{printable(str(error))}. Free some space or make it writable, or name another "
+                "file with --db."
+            ) from error
+
+    def release(self) -> None:
+        """Give the database up; a second call does nothing."""
+        if not self._lock.is_locked:
+            return
+        if self._owner is not None:
+            self._owner.unlink(missing_ok=True)
+        self._lock.release()
+
+
+def _held_by(path: Path) -> str:
+    try:
+        owner = json.loads(beside(path, ".owner").read_text(encoding="utf-8"))
+        who = f"'{printable(str(owner['command']))}' (PID {int(owner['pid'])})"
+    except (OSError, ValueError, KeyError, TypeError):
+        who = "another process"
+    return (
+        f"The database {printable(path)} is held by {who}. Stop that one first, or name another "
+        "file with --db."
+    )

@@ -1,0 +1,200 @@
+"""Questions to the database: a symbol's bars, previous closes, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from threading import Lock
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from stockscan_tui.errors import StoreError
+from stockscan_tui.market.batch import Int64s, Watermark
+from stockscan_tui.store.database import (
+    Connect,
+    connect_file,
+    fetch_arrays,
+    one_line,
+    open_database,
+)
+from stockscan_tui.store.lock import Hold, printable
+from stockscan_tui.store.schema import check_readable
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the database's timestamps have no zone
+
+# From the table and by number: the bounds let DuckDB pass over other days, which it cannot do
+# behind the view's join.
+_BARS = """
+SELECT epoch_us(ts) // 60000000 AS minute, open, high, low, close, volume, trades, source,
+    CASE WHEN trades >= 0 AND volume > 0
+        THEN (notional_dollars + notional_nanos / 1e9) / volume ELSE 'nan' END AS vwap
+FROM bars WHERE symbol_id = ? AND ts >= ? AND ts < ?
+"""
+
+_PREVIOUS_CLOSES = """
+SELECT symbol, arg_max(close, session_date) AS close, max(session_date) AS session_date,
+    arg_max(official, session_date) AS official
+FROM closes JOIN symbols ON symbols.id = closes.symbol_id
+WHERE session_date >= ? AND session_date < ? GROUP BY symbol
+"""
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM symbols), (SELECT count(*) FROM bars),
+    (SELECT count(*) FROM fired), (SELECT count(*) FROM gaps)
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarColumns:
+    """One symbol's bars, oldest first; only minutes that traded.
+
+    `minute` counts minutes since 1970 (UTC), prices are dollars, `volume` shares; `trades` is -1
+    and `vwap` NaN for bars that came without them. `source` holds `BarSource` numbers.
+    """
+
+    minute: Int64s
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: Int64s
+    trades: Int64s
+    vwap: NDArray[np.float64]
+    source: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.minute)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows the database holds."""
+
+    symbols: int
+    bars: int
+    alerts: int
+    gaps: int
+
+
+class Reader:
+    """Reads what is committed, through a cursor of its own; for one thread.
+
+    Every method raises StoreError if the database cannot be read; after the writer has reopened
+    it, the same reader goes on.
+
+    Args:
+        cursor: Gives a new cursor of the open database, or raises StoreError.
+        name: The database's name for messages.
+    """
+
+    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], name: str) -> None:
+        self._new_cursor = cursor
+        self._name = name
+        self._cursor: duckdb.DuckDBPyConnection | None = None
+        # Held during a query, so that `release` from the writer's thread waits for its end.
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, path: Path, *, connect: Connect = connect_file) -> Reader:
+        """Open a database that nobody is writing, for reading only; `release` closes it.
+
+        Raises:
+            StoreHeldError: It is being written.
+            StoreError: There is none, or it cannot be read.
+        """
+        path = path.expanduser().absolute()
+        name = printable(path)
+        if not path.is_file():
+            open_database(path, read_only=True, connect=connect)
+        # The hold proves that no writer has the file; from then on DuckDB's own lock keeps writers
+        # away, and other readers are let in.
+        hold = Hold(path, named=False)
+        try:
+            connection = open_database(path, read_only=True, connect=connect)
+        finally:
+            hold.release()
+        try:
+            check_readable(connection, name)
+        except (duckdb.Error, StoreError):
+            connection.close()
+            raise
+        reader = cls(_closed(name), name)
+        reader._cursor = connection
+        return reader
+
+    def release(self) -> None:
+        """Close the cursor; waits for a query under way. May be called from any thread."""
+        with self._lock:
+            if self._cursor is not None:
+                self._cursor.close()
+                self._cursor = None
+
+    def bars(self, symbol: str, start: datetime | int, end: datetime | int) -> BarColumns:
+        """Return the bars of `symbol` whose minute begins in [start, end), oldest first.
+
+        `start` and `end` are ns since 1970 or datetimes, UTC where they have no zone. A symbol
+        that is not known has no bars.
+        """
+        span = [_timestamp(start), _timestamp(end)]
+        with self._asking() as cursor:
+            known = cursor.execute("SELECT id FROM symbols WHERE symbol = ?", [symbol]).fetchall()
+            number = known[0][0] if known else -1
+            columns = fetch_arrays(cursor.execute(_BARS, [number, *span]))
+        order = np.argsort(columns["minute"], kind="stable")
+        return BarColumns(**{name: column[order] for name, column in columns.items()})
+
+    def previous_closes(self, before: date, oldest: date) -> dict[str, tuple[float, date, bool]]:
+        """Return each symbol's latest close of a session date in [oldest, before).
+
+        The value is the close in dollars, its session date and whether it is the official one.
+        """
+        with self._asking() as cursor:
+            columns = fetch_arrays(cursor.execute(_PREVIOUS_CLOSES, [oldest, before]))
+        dates: list[date] = columns["session_date"].astype("datetime64[D]").tolist()
+        rows = zip(columns["close"].tolist(), dates, columns["official"].tolist(), strict=True)
+        return dict(zip(columns["symbol"].tolist(), rows, strict=True))
+
+    def watermarks(self) -> tuple[Watermark, ...]:
+        """Return the watermarks that were stored with the last bars."""
+        with self._asking() as cursor:
+            rows = cursor.execute(
+                "SELECT rtype, publisher_id, ts_recv_ns, count FROM watermarks ORDER BY ALL"
+            ).fetchall()
+        return tuple(Watermark(*row) for row in rows)
+
+    def counts(self) -> Counts:
+        """Return how many rows the database holds."""
+        with self._asking() as cursor:
+            row = cursor.execute(_COUNTS).fetchall()[0]
+        return Counts(*row)
+
+    @contextmanager
+    def _asking(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._lock:
+            if self._cursor is None:
+                self._cursor = self._new_cursor()
+            try:
+                yield self._cursor
+            except duckdb.Error as error:
+                raise StoreError(
+                    f"The database {self._name} cannot be read: {one_line(error)}. Ask again when "
+                    "it takes bars; if that does not help, start anew."
+                ) from error
+
+
+def _closed(name: str) -> Callable[[], duckdb.DuckDBPyConnection]:
+    def refuse() -> duckdb.DuckDBPyConnection:
+        raise StoreError(f"The database {name} has been closed. Open it again.")
+
+    return refuse
+
+
+def _timestamp(instant: datetime | int) -> datetime:
+    if isinstance(instant, int):
+        return _EPOCH + timedelta(microseconds=-(-instant // 1000))
+    return instant if instant.tzinfo is None else instant.astimezone(UTC).replace(tzinfo=None)

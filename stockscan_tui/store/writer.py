@@ -1,0 +1,293 @@
+"""The one thread that writes the database, and the queue in front of it.
+
+`put`, `status`, `reader` and `close` may be called from any thread; the ledger and its connection
+belong to the writer's thread once it runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition, Event, Lock, Thread
+from time import perf_counter
+from weakref import WeakSet
+
+import duckdb
+
+from stockscan_tui.errors import StoreError
+from stockscan_tui.market.batch import Batch
+from stockscan_tui.store.database import Connect, connect_file, one_line, open_database
+from stockscan_tui.store.ledger import Ledger, new_run
+from stockscan_tui.store.lock import Hold, printable
+from stockscan_tui.store.reader import Reader
+from stockscan_tui.store.schema import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """How the writing goes.
+
+    `queue` counts the batches that are not yet committed, `rows_written` the bars that are;
+    `error` is a sentence while the database does not take what it is given, else empty.
+    """
+
+    queue: int = 0
+    rows_written: int = 0
+    last_batch_ms: float = 0.0
+    error: str = ""
+
+
+class Writer:
+    """The writer of one database; made by `Writer.open`, ended by `close`."""
+
+    def __init__(
+        self,
+        path: Path,
+        dataset: str,
+        hold: Hold,
+        *,
+        capacity: int,
+        resume: bool,
+        retry_s: float,
+        connect: Connect,
+    ) -> None:
+        self._path = path
+        self._dataset = dataset
+        self._hold = hold
+        self._capacity = capacity
+        self._resume = resume
+        self._retry_s = retry_s
+        self._connect = connect
+        self._connection_lock = Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = self._open_connection()
+        self._run, self._ledger = self._begin_run(self._connection)
+        self._readers: WeakSet[Reader] = WeakSet()
+        self._queue: deque[Batch] = deque()
+        self._changed = Condition()
+        self._closing = self._ended = False
+        self._give_up = False
+        self._hurry = Event()
+        self._rows_written = 0
+        self._last_batch_ms = 0.0
+        self._cause = ""
+        self._thread = Thread(target=self._run_thread, name="store", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        dataset: str,
+        capacity: int = 16,
+        resume: bool = False,
+        retry_s: float = 1.0,
+        connect: Connect = connect_file,
+    ) -> Writer:
+        """Lock and open the database at `path`, make it if it is missing, and start the thread.
+
+        Args:
+            path: The database file; its folder is made if it is missing.
+            dataset: What the database holds, as in `EQUS.MINI`.
+            capacity: How many batches may wait before `put` does.
+            resume: Whether this run goes on where an earlier one ended, so that late trades add
+                to that one's bars; otherwise it begins anew and its bars replace them.
+            retry_s: How long to wait before a batch that failed is tried again, in seconds.
+            connect: What opens the file.
+
+        Raises:
+            StoreHeldError: Another process holds the database.
+            StoreError: It cannot be opened or written, or is not a database of this program.
+        """
+        path = path.expanduser().absolute()
+        if path.is_dir():
+            raise StoreError(f"{printable(path)} is a folder. Name a database file with --db.")
+        hold = Hold(path)
+        try:
+            return cls(
+                path,
+                dataset,
+                hold,
+                capacity=capacity,
+                resume=resume,
+                retry_s=retry_s,
+                connect=connect,
+            )
+        except BaseException:
+            hold.release()
+            raise
+
+    def put(self, batch: Batch) -> None:
+        """Hand over a batch; wait while `capacity` of them are queued and nobody is closing.
+
+        Raises:
+            StoreError: The writer has ended.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: len(self._queue) < self._capacity or self._closing or self._ended
+            )
+            if self._ended:
+                raise StoreError(
+                    f"The database {printable(self._path)} takes no more bars: "
+                    f"{self._cause or 'it has been closed'}."
+                )
+            self._queue.append(batch)
+            self._changed.notify_all()
+
+    def status(self) -> WriterStatus:
+        """Return how the writing goes, without waiting."""
+        # Read once: the writer's thread may clear it between two looks.
+        cause = self._cause
+        error = f"The database {printable(self._path)} does not take the bars: {cause}."
+        return WriterStatus(
+            queue=len(self._queue),
+            rows_written=self._rows_written,
+            last_batch_ms=self._last_batch_ms,
+            error=f"{error} They are kept in memory." if cause else "",
+        )
+
+    def reader(self) -> Reader:
+        """Return a reader of what is committed, for one thread; it outlives reopenings."""
+        reader = Reader(self._cursor, printable(self._path))
+        with self._connection_lock:
+            self._readers.add(reader)
+        return reader
+
+    def close(self, timeout_s: float) -> None:
+        """Write what is queued, stop the thread, close the database and give up the lock.
+
+        Args:
+            timeout_s: How long to go on trying while the database does not take the batches.
+
+        Raises:
+            StoreError: Something could not be written; the message says how much and why.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._hurry.set()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            with self._changed:
+                self._give_up = True
+            self._hurry.set()
+            # It leaves after the attempt under way, unless the disk holds that up for longer.
+            self._thread.join(max(1.0, timeout_s))
+        lost = sum(_bar_count(batch) for batch in self._queue)
+        if self._queue:
+            raise StoreError(
+                f"{lost:,} bars were not written to {printable(self._path)}: "
+                f"{self._cause or 'the disk did not finish in time'}. Everything before them is "
+                "stored; make room or choose another disk, and run this again."
+            )
+
+    def _run_thread(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None and self._write(batch):
+                with self._changed:
+                    self._queue.popleft()
+                    self._changed.notify_all()
+        except Exception as error:  # noqa: BLE001 - a defect must not end the thread in silence
+            self._cause = f"the writer stopped on {type(error).__name__}: {one_line(error)}"
+        finally:
+            self._drop_connection()
+            self._hold.release()
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _next_batch(self) -> Batch | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing)
+            # Decided under the lock, so that no batch is taken in after the last look.
+            self._ended = not self._queue
+            return self._queue[0] if self._queue else None
+
+    def _write(self, batch: Batch) -> bool:
+        """Apply a batch, again and again until it is in; False if `close` gave it up."""
+        while not self._give_up:
+            started = perf_counter()
+            try:
+                if self._connection is None:
+                    self._reopen()
+                self._ledger.apply(batch)
+            except (duckdb.Error, StoreError) as error:
+                self._cause = one_line(error).rstrip(".")
+                if self._connection is not None and not self._ledger.recover():
+                    self._drop_connection()
+                self._hurry.wait(self._retry_s)
+                self._hurry.clear()
+                continue
+            self._last_batch_ms = (perf_counter() - started) * 1e3
+            self._rows_written += _bar_count(batch)
+            self._cause = ""
+            return True
+        return False
+
+    def _begin_run(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, Ledger]:
+        try:
+            run = new_run(connection)
+            return run, Ledger(connection.cursor(), run, resume=self._resume)
+        except duckdb.Error as error:
+            connection.close()
+            raise _unwritable(self._path, error) from error
+
+    def _open_connection(self) -> duckdb.DuckDBPyConnection:
+        connection = open_database(self._path, connect=self._connect)
+        try:
+            migrate(connection, printable(self._path), self._dataset)
+        except duckdb.Error as error:
+            connection.close()
+            raise _unwritable(self._path, error) from error
+        except StoreError:
+            connection.close()
+            raise
+        return connection
+
+    def _reopen(self) -> None:
+        connection = self._open_connection()
+        try:
+            ledger = Ledger(
+                connection.cursor(), self._run, resume=self._resume, names=self._ledger.names
+            )
+        except duckdb.Error:
+            connection.close()
+            raise
+        self._ledger = ledger
+        with self._connection_lock:
+            self._connection = connection
+
+    def _drop_connection(self) -> None:
+        with self._connection_lock:
+            connection, self._connection = self._connection, None
+            readers = list(self._readers)
+        # The file stays open, and after a fatal error unusable, until its last cursor is gone.
+        for reader in readers:
+            reader.release()
+        if connection is not None:
+            with suppress(duckdb.Error):
+                connection.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._connection_lock:
+            if self._connection is None:
+                raise StoreError(
+                    f"The database {printable(self._path)} is closed at the moment. Ask again "
+                    "when it takes bars."
+                )
+            return self._connection.cursor()
+
+
+def _bar_count(batch: Batch) -> int:
+    bars = len(batch.bars) if batch.bars is not None else 0
+    return bars + (len(batch.late) if batch.late is not None else 0)
+
+
+def _unwritable(path: Path, error: duckdb.Error) -> StoreError:
+    return StoreError(
+        f"The database {printable(path)} cannot be written: {one_line(error)}. Check the disk's "
+        "space and the file's permissions, or name another file with --db."
+    )
