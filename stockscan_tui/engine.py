@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Protocol
@@ -18,10 +18,10 @@ import numpy as np
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.errors import StockscanError
-from stockscan_tui.feed.control import DailyBar, Definition, Mapping, Message
+from stockscan_tui.feed import control
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.pace import Pacer
-from stockscan_tui.feed.reference import LOOK_BACK_DAYS, Close, PreviousCloses
+from stockscan_tui.feed.reference import LOOK_BACK_DAYS, PreviousCloses
 from stockscan_tui.feed.replay import Source
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.bars import BarBuffer, joined
@@ -103,7 +103,7 @@ class Engine:
         files: What to play, as one timeline.
         calendar: The exchange's trading days.
         closes: Previous closes known beforehand.
-        undated: Closes (symbol, dollars) of the trading day before the first session date.
+        undated: Closes (symbol → dollars) of the trading day before the first session date.
         stored_closes: Closes that the store has between two dates, oldest excluded last.
         sink: Where batches go.
         options: How the run is to go.
@@ -119,20 +119,21 @@ class Engine:
         sink: Sink,
         options: Options,
         clock: Clock,
-        undated: Sequence[tuple[str, float]] = (),
+        undated: Mapping[str, float] | None = None,
         stored_closes: StoredCloses | None = None,
         problems: Sequence[str] = (),
     ) -> None:
         self._files = sorted(files, key=lambda file: file.start_ns)
         self._calendar = calendar
         self._closes = closes
-        self._undated = undated
+        self._undated = undated or {}
         self._stored_closes = stored_closes
         self._sink = sink
         self._options = options
         self._clock = clock
         self._problems = list(problems)
-        self._market = Market(options.mark_mode)
+        mapped = sum(len(file.symbology) for file in files)
+        self._market = Market(options.mark_mode, capacity=max(mapped, 4096))
         self._photographer = Photographer(self._market, calendar)
         self._pacer = Pacer(options.speed)
         self._wanted = (options.speed, False)
@@ -302,14 +303,13 @@ class Engine:
     def _learn_closes(self, day: TradingDay) -> None:
         """Add undated and stored closes, now that the first session date is known."""
         before = self._calendar.previous(day.session_date)
-        if before is not None:
-            for symbol, price in self._undated:
-                self._closes.add(symbol, Close(price, before, CloseSource.FILE))
+        if before is not None and self._undated:
+            self._closes.add(before, CloseSource.FILE, self._undated)
         oldest = self._calendar.previous(day.session_date, LOOK_BACK_DAYS)
         if self._stored_closes is not None and oldest is not None:
             stored = self._stored_closes(day.session_date, oldest)
             for symbol, (price, on, _official) in stored.items():
-                self._closes.add(symbol, Close(price, on, CloseSource.DATABASE))
+                self._closes.add(on, CloseSource.DATABASE, {symbol: price})
 
     def _obey(self) -> None:
         """Take up a change of speed or pause that was asked for."""
@@ -389,24 +389,24 @@ class Engine:
         known = self._market.count
         slot = self._market.slot(symbol)
         if slot == known:
-            self._resolve_close(slot)
+            self._resolve_closes(slot)
         return slot
 
     def _take_control(self, source: Source) -> None:
         said = source.take_control()
         self._market.ctl[k.RECORDS] += 1
         match said:
-            case Mapping(number, symbol):
+            case control.Mapping(number, symbol):
                 source.ids.assign([(number, self._slot(symbol))])
-            case Definition(number, symbol) if number not in source.ids:
+            case control.Definition(number, symbol) if number not in source.ids:
                 source.ids.assign([(number, self._slot(symbol))])
-            case DailyBar(number, day, price):
+            case control.DailyBar(number, day, price):
                 slot = source.ids.slot(number)
                 if slot is not None:
                     symbol = self._market.symbols.names[slot]
-                    self._closes.add(symbol, Close(price, day, CloseSource.DAILY))
-                    self._resolve_close(slot)
-            case Message(text, True):
+                    self._closes.add(day, CloseSource.DAILY, {symbol: price})
+                    self._resolve_closes(slot)
+            case control.Message(text, True):
                 self._tell(f"the feed said: {text}")
             case _:
                 pass
@@ -462,8 +462,7 @@ class Engine:
             self._send(self._states.everything(self._market.clock_ns))
         self._market.begin_day(day, at_ns)
         self._next_day = self._calendar.next_day(day.session_date)
-        for slot in range(self._market.count):
-            self._resolve_close(slot)
+        self._resolve_closes()
 
     def _keep_closes(self, day: TradingDay) -> None:
         """Let the day's regular closes be known: to the next day, and to the store."""
@@ -471,30 +470,32 @@ class Engine:
         slots = np.flatnonzero(market.regular_close[: market.count])
         if len(slots) == 0:
             return
-        prices = market.regular_close[slots] / 1e9
-        official = np.zeros(len(slots), np.bool_)
-        for at, slot in enumerate(slots):
-            symbol = market.symbols.names[slot]
-            close = self._closes.official_on(symbol, day.session_date)
-            if close is not None:
-                prices[at], official[at] = close, True
-            else:
-                own = Close(float(prices[at]), day.session_date, CloseSource.REPLAY)
-                self._closes.add(symbol, own)
+        own = market.regular_close[slots] / 1e9
+        names = [market.symbols.names[slot] for slot in slots]
+        self._closes.add(day.session_date, CloseSource.REPLAY, dict(zip(names, own, strict=True)))
+        official = self._closes.official_on(day.session_date)
+        prices = np.array([official.get(n, p) for n, p in zip(names, own, strict=True)])
         self._closings.append(
-            CloseBatch(day.session_date, slots.astype(np.int32), prices, official)
+            CloseBatch(
+                day.session_date,
+                slots.astype(np.int32),
+                prices,
+                np.array([name in official for name in names]),
+            )
         )
 
-    def _resolve_close(self, slot: int) -> None:
+    def _resolve_closes(self, *only: int) -> None:
+        """Look up the previous close of some symbols, or of all."""
         market = self._market
         if market.day is None:
             return
-        found = self._closes.before(market.symbols.names[slot], market.day.session_date)
-        if found is not None:
-            close, age = found
-            market.prev_close[slot] = close.price
-            market.close_source[slot] = close.source.value
-            market.close_age[slot] = age
+        names = market.symbols.names
+        slots = only or range(market.count)
+        for close, age, table in reversed(self._closes.before(market.day.session_date)):
+            found = [slot for slot in slots if names[slot] in table]
+            market.prev_close[found] = [table[names[slot]] for slot in found]
+            market.close_source[found] = close.source.value
+            market.close_age[found] = age
 
     # --- what goes out ---------------------------------------------------------------------------
 

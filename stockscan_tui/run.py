@@ -16,7 +16,6 @@ from stockscan_tui.errors import InputError, StoreError
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.exchange import load_calendar
 from stockscan_tui.feed.reference import (
-    Close,
     CloseFile,
     PreviousCloses,
     closes_beside,
@@ -218,7 +217,7 @@ def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
 
 def _read_all_closes(
     request: ReplayRequest, closes: PreviousCloses
-) -> tuple[list[tuple[str, float]], list[str]]:
+) -> tuple[dict[str, float], list[str]]:
     """Read the closes that are given and those beside the files; returns undated and problems."""
     found: list[tuple[CloseFile, CloseSource]] = []
     if request.prev_close is not None:
@@ -231,10 +230,10 @@ def _read_all_closes(
             found.append((read_closes(beside), CloseSource.DAILY))
         except InputError as error:
             problems.append(str(error))
-    undated: list[tuple[str, float]] = []
+    undated: dict[str, float] = {}
     for file, source in found:
-        for symbol, day, price in file.dated:
-            closes.add(symbol, Close(price, day, source))
-        undated.extend(file.undated)
+        for day, prices in file.dated.items():
+            closes.add(day, source, prices)
+        undated.update(file.undated)
         problems.extend(file.problems)
     return undated, problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from functools import cache
@@ -128,7 +128,7 @@ def play(
     files: Path | Sequence[Path],
     *,
     closes: PreviousCloses | None = None,
-    undated: Sequence[tuple[str, float]] = (),
+    undated: Mapping[str, float] | None = None,
     speed: float = math.inf,
     start_at: time | None = None,
     mark_mode: int = kernel.MARK_AUTO,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,6 +25,7 @@ from stockscan_tui.market.snapshot import CloseSource
 LOOK_BACK_DAYS = 10
 MOST_BAD_LINES = 5
 _DBN_ENDINGS = (".dbn", ".dbn.zst", ".dbz")
+_DAILY = int(RType.OHLCV_1D)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +39,35 @@ class Close:
 
 @dataclass(slots=True)
 class PreviousCloses:
-    """All closes known, by symbol."""
+    """All closes known: for each date and source a table by symbol."""
 
     calendar: Calendar
-    _closes: dict[str, list[Close]] = field(default_factory=dict)
+    _tables: dict[tuple[date, CloseSource], dict[str, float]] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self._closes)
+    def add(self, day: date, source: CloseSource, closes: Mapping[str, float]) -> None:
+        """Let the closes of a date be known; they replace those of the same date and source."""
+        self._tables.setdefault((day, source), {}).update(closes)
 
-    def add(self, symbol: str, close: Close) -> None:
-        """Let a close be known; it replaces one of the same date and source."""
-        known = self._closes.setdefault(symbol, [])
-        known[:] = [c for c in known if (c.day, c.source) != (close.day, close.source)]
-        known.append(close)
+    def before(self, session_date: date) -> list[tuple[Close, int, Mapping[str, float]]]:
+        """Return the tables that can hold a previous close of `session_date`, the best first.
 
-    def before(self, symbol: str, session_date: date) -> tuple[Close, int] | None:
-        """Return the previous close and its age in trading days; None where there is none."""
+        Each comes with a `Close` that names its date and source (its price means nothing) and
+        with its age in trading days.
+        """
         found = [
-            (close, age)
-            for close in self._closes.get(symbol, ())
-            if close.day < session_date
-            and (age := self.calendar.distance(close.day, session_date)) <= LOOK_BACK_DAYS
+            (Close(math.nan, day, source), age, closes)
+            for (day, source), closes in self._tables.items()
+            if day < session_date
+            and (age := self.calendar.distance(day, session_date)) <= LOOK_BACK_DAYS
         ]
-        if not found:
-            return None
-        return max(found, key=lambda item: (item[0].day, -item[0].source.value))
+        return sorted(found, key=lambda item: (item[1], item[0].source.value))
 
-    def official_on(self, symbol: str, day: date) -> float | None:
-        """Return the official close of that very date, None where it is not known."""
-        for close in self._closes.get(symbol, ()):
-            if close.day == day and close.source in (CloseSource.FILE, CloseSource.DAILY):
-                return close.price
-        return None
+    def official_on(self, day: date) -> Mapping[str, float]:
+        """Return the official closes of that very date, as far as they are known."""
+        official: dict[str, float] = {}
+        for source in (CloseSource.DAILY, CloseSource.FILE):
+            official.update(self._tables.get((day, source), {}))
+        return official
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +75,8 @@ class CloseFile:
     """What a file of closes held: dated closes, undated ones (CSV), and what was wrong."""
 
     path: Path
-    dated: tuple[tuple[str, date, float], ...] = ()
-    undated: tuple[tuple[str, float], ...] = ()
+    dated: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
+    undated: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -123,7 +122,7 @@ def _read_csv(path: Path) -> CloseFile:
             bad.append(number)
     if not closes:
         raise InputError(f"{path} holds no line of the form `symbol,close`.")
-    return CloseFile(path, undated=tuple(closes), problems=_bad_lines(path, bad))
+    return CloseFile(path, undated=dict(closes), problems=_bad_lines(path, bad))
 
 
 def _parse_row(row: list[str]) -> tuple[str, float] | None:
@@ -153,35 +152,34 @@ def _read_daily_bars(path: Path) -> CloseFile:
         reader.release(block)
     problems = [reader.ending.error] if reader.ending and reader.ending.error else []
     bars = _daily_records(b"".join(pieces))
-    names = {int(n): file.symbology.on(utc_date(int(n) * DAY_NS)) for n in _day_numbers(bars)}
-    dated = []
-    for bar in bars:
-        number = int(bar["ts_event"]) // DAY_NS
-        symbol = names[number].get(int(bar["instrument_id"]))
-        if symbol is not None and 0 < bar["close"] < UNDEF_PRICE:
-            price = float(bar["close"]) / PRICE_SCALE
-            dated.append((symbol, utc_date(number * DAY_NS), price))
-    if not dated:
+    days = bars["ts_event"] // np.uint64(DAY_NS)
+    dated = {}
+    for number in np.unique(days):
+        day = utc_date(int(number) * DAY_NS)
+        names = file.symbology.on(day)
+        chosen = bars[(days == number) & (bars["close"] > 0) & (bars["close"] < UNDEF_PRICE)]
+        ids, closes = chosen["instrument_id"].tolist(), (chosen["close"] / PRICE_SCALE).tolist()
+        dated[day] = {names[i]: c for i, c in zip(ids, closes, strict=True) if i in names}
+    if not any(dated.values()):
         raise InputError(
             f"{path} holds no daily bar with a symbol. Give an ohlcv-1d file that maps its symbols."
         )
-    return CloseFile(path, dated=tuple(dated), problems=tuple(problems))
+    return CloseFile(path, dated=dated, problems=tuple(problems))
 
 
 def _daily_records(raw: bytes) -> np.ndarray[tuple[int], np.dtype[np.void]]:
     """Return the ohlcv-1d records among `raw`, walking by each record's own length."""
+    size = OHLCV_DTYPE.itemsize
+    whole = np.frombuffer(raw, OHLCV_DTYPE) if len(raw) % size == 0 else None
+    if whole is not None and ((whole["length"] == size // 4) & (whole["rtype"] == _DAILY)).all():
+        return whole
     starts = []
     at = 0
     while at + 16 <= len(raw):
         length = raw[at] * 4
         if length < 16 or at + length > len(raw):
             break
-        if raw[at + 1] == RType.OHLCV_1D and length >= OHLCV_DTYPE.itemsize:
+        if raw[at + 1] == RType.OHLCV_1D and length >= size:
             starts.append(at)
         at += length
-    size = OHLCV_DTYPE.itemsize
     return np.frombuffer(b"".join(raw[s : s + size] for s in starts), OHLCV_DTYPE)
-
-
-def _day_numbers(bars: np.ndarray[tuple[int], np.dtype[np.void]]) -> list[int]:
-    return [int(number) for number in np.unique(bars["ts_event"] // np.uint64(DAY_NS))]

@@ -487,7 +487,7 @@ def _apply_ohlcv(
 
 @compiled
 def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
-    return rtype != 0x01 and rtype < 0xC3 or rtype == 0x01 and buf[at + 28] == ACTION_T
+    return (rtype != 0x01 and rtype < 0xC3) or (rtype == 0x01 and buf[at + 28] == ACTION_T)
 
 
 @compiled
@@ -763,3 +763,11 @@ def gather_dirty(ring: Int64s, dirty: Int64s, count: int, slots: Int64s, bars: I
         for f in range(BAR_WIDTH):
             bars[f, k] = ring[c + f]
     return count
+
+
+@compiled
+def copy_marks(state: Int64s, marks: NDArray[np.float64]) -> None:
+    """Copy the marks of the first len(marks) symbols, in dollars, NaN where there is none."""
+    for slot in range(len(marks)):
+        mark = state[slot * STATE_WIDTH + MARK]
+        marks[slot] = mark / 1e9 if mark != 0 else np.nan

@@ -116,7 +116,9 @@ class Market:
 
     def close_minute(self) -> None:
         """Keep every symbol's mark as that of the minute that just ended."""
-        self.mark_history.append(to_dollars(self.rows[:, k.MARK]))
+        marks = np.empty(self.count)
+        k.copy_marks(self.state, marks)
+        self.mark_history.append(marks)
 
     def take_bars(self) -> BarBatch | None:
         """Return the bars that changed since they were last taken, None where there are none."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stockscan_tui.feed.reference import Close, PreviousCloses
+from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import MINUTE_NS, NEW_YORK, SECOND_NS, Session
 from stockscan_tui.market.metrics import parse_metric, rank
@@ -170,7 +170,7 @@ def closes_of(*known: tuple[str, float, date]) -> PreviousCloses:
     """Return closes from a daily file."""
     closes = PreviousCloses(weekdays())
     for symbol, price, day in known:
-        closes.add(symbol, Close(price, day, CloseSource.DAILY))
+        closes.add(day, CloseSource.DAILY, {symbol: price})
     return closes
 
 

@@ -247,11 +247,12 @@ def test_full_disk_is_shown_and_bars_go_in_once_there_is_room(path: Path) -> Non
 
 
 def test_close_tells_how_many_bars_a_full_disk_kept_out(path: Path) -> None:
+    write(path, batch(0, [Row(0, MINUTE)], symbols=("A",)))
     faults = Faults()
     writer = Writer.open(path, dataset="EQUS.MINI", connect=faults)
-    writer.put(batch(0, [Row(0, MINUTE)], symbols=("A",)))
     faults.plan = {"COMMIT": [duckdb.TransactionException(FULL) for _ in range(1000)]}
-    writer.put(batch(1, [Row(0, MINUTE + 1), Row(0, MINUTE + 2)], late=[Row(0, MINUTE)]))
+    bars = [Row(0, MINUTE + 1), Row(0, MINUTE + 2)]
+    writer.put(batch(0, bars, late=[Row(0, MINUTE)], symbols=("A",)))
     assert faults.failed.wait(10)
     with pytest.raises(StoreError, match=r"3 bars were not written .*day.duckdb.*No space left"):
         writer.close(0.05)
