@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
@@ -22,7 +22,8 @@ from stockscan_tui.errors import StockscanError, UsageError
 
 if TYPE_CHECKING:
     from stockscan_tui.config import Config
-    from stockscan_tui.run import ReplayRequest
+    from stockscan_tui.run import ReplayRequest, Run
+    from stockscan_tui.ui.app import Opening, StockscanApp
 
 SCREEN_SPEED = 60.0
 DEMO_SPEED = 10.0
@@ -43,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.version:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        sys.stdout.write(f"stockscan {version('stockscan-tui')}\n")
+        return 0
     if given.command is None:
         parser.print_help()
         return 0
@@ -161,7 +167,8 @@ def parse_time(text: str) -> time:
     if not re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
         raise UsageError(f"--from takes a time as in 09:30, not {text!r}.")
     try:
-        return time(*(int(part) for part in text.split(":")))
+        hour, minute, second = (*(int(part) for part in text.split(":")), 0)[:3]
+        return time(hour, minute, second)
     except ValueError as error:
         raise UsageError(f"--from {text}: {error}.") from error
 
@@ -230,22 +237,85 @@ class _Play:
         summary = play(run, report, clock, stop, sys.stdout)
         return 1 if summary.corrupt else 0
 
-    def _files(self) -> tuple[Path, ...]:
+    def _files(self, opening: Opening | None = None) -> tuple[Path, ...]:
         if self.given.command == "replay":
             return tuple(self.given.files)
         from stockscan_tui.config import cache_folder  # noqa: PLC0415
         from stockscan_tui.sim.demo import demo_file  # noqa: PLC0415
 
-        return (demo_file(cache_folder() / "demo", seed=self.given.seed),)
+        folder = cache_folder() / "demo"
+        if opening is None:
+            return (demo_file(folder, seed=self.given.seed),)
+
+        def tell(done: float) -> None:
+            opening.say("simulating a day of 12,000 symbols, once", done)
+
+        cancelled = opening.cancelled.is_set
+        return (demo_file(folder, seed=self.given.seed, progress=tell, cancelled=cancelled),)
 
     def screen(self) -> int:
-        """Show the screen; returns the exit status."""
-        raise NotImplementedError
+        """Show the screen until it is left; returns the exit status."""
+        from stockscan_tui.clock import SystemClock  # noqa: PLC0415
+        from stockscan_tui.market.filters import parse_filter  # noqa: PLC0415
+        from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
+        from stockscan_tui.ui.app import StockscanApp  # noqa: PLC0415
+
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UsageError("The screen needs a terminal. Use --headless where there is none.")
+        self._speed()
+        name, ascending = self._sort()
+        clock = SystemClock()
+        app = StockscanApp(
+            self._open,
+            title=self._title(),
+            clock=clock,
+            sort=parse_metric(name),
+            ascending=ascending,
+            chosen=parse_filter(self.given.filter),
+            theme=self.config.theme,
+        )
+        on_signals(app.leave_soon)
+        if math.isfinite(self.given.for_s):
+            app.leave_after(self.given.for_s)
+        status = app.run() or 0
+        app.join_opening()
+        return self._close(app, status)
+
+    def _title(self) -> str:
+        if self.given.command == "demo":
+            return "a simulated market"
+        return " ".join(path.name for path in self.given.files)
+
+    def _open(self, opening: Opening) -> Run:
+        """Make the run that the screen shows; in a thread of its own."""
+        opening.say("loading the engine")
+        from stockscan_tui.clock import SystemClock  # noqa: PLC0415
+        from stockscan_tui.run import Run  # noqa: PLC0415
+
+        files = self._files(opening)
+        opening.say("reading closes and opening the database")
+        return Run(self._request(files, refresh_s=0.1), SystemClock())
+
+    def _close(self, app: StockscanApp, status: int) -> int:
+        """Save what is in memory and say what the run came to."""
+        if app.player is None:
+            return status
+        from stockscan_tui.headless import summary_text  # noqa: PLC0415
+        from stockscan_tui.market.text import printable  # noqa: PLC0415
+        from stockscan_tui.run import Run  # noqa: PLC0415
+
+        if isinstance(app.player, Run):
+            summary = app.player.close()
+            sys.stdout.write(summary_text(summary))
+            for problem in summary.problems:
+                sys.stderr.write(f"stockscan: {printable(problem)}\n")
+            return 1 if summary.corrupt else status
+        return status
 
 
-def on_signals(stop: object) -> None:
+def on_signals(stop: Callable[[], object]) -> None:
     """Let SIGINT, SIGTERM and SIGHUP call `stop` instead of ending the process."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None:
-            signal.signal(number, lambda *_: stop())  # type: ignore[operator]
+            signal.signal(number, lambda *_: stop())

@@ -201,6 +201,10 @@ class Engine:
         """Whether records are still being played."""
         return self._thread.is_alive()
 
+    def failure(self) -> str:
+        """Return why the engine broke off, empty while it has not."""
+        return "" if self._error is None else str(self._error) or repr(self._error)
+
     def health(self) -> Health:
         """Return the counts as they stand."""
         ctl = self._market.ctl

@@ -128,6 +128,10 @@ class Run:
         """Return the newest picture of the market; never waits."""
         return self.engine.snapshot()
 
+    def failure(self) -> str:
+        """Return why the run failed, empty while it has not."""
+        return self.engine.failure()
+
     def set_speed(self, speed: float) -> None:
         """Play at `speed` event seconds per second from now on."""
         self.engine.set_speed(speed)

@@ -487,7 +487,10 @@ def _apply_ohlcv(
 
 @compiled
 def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
-    return (rtype != 0x01 and rtype < 0xC3) or (rtype == 0x01 and buf[at + 28] == ACTION_T)
+    if rtype == 0x01:
+        is_trade: bool = buf[at + 28] == ACTION_T
+        return is_trade
+    return rtype < 0xC3
 
 
 @compiled
@@ -495,7 +498,8 @@ def _cell_waits(ring: Int64s, slot: int, ts: int) -> bool:
     """Whether the cell of that minute still holds an older bar that was not taken."""
     minute = ts // MINUTE_NS
     c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
-    return ring[c + BAR_MINUTE] < minute and ring[c + BAR_FLAGS] & BAR_DIRTY != 0
+    waits: bool = ring[c + BAR_MINUTE] < minute and ring[c + BAR_FLAGS] & BAR_DIRTY != 0
+    return waits
 
 
 @compiled

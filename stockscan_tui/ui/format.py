@@ -17,7 +17,7 @@ _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 def fit(text: str, width: int) -> str:
     """Return outside text made harmless, cut or padded to `width` cells."""
     safe = printable(text)
-    if cell_len(safe) > width and width > 1:
+    if cell_len(safe) > width > 1:
         safe = set_cell_size(safe, width - 1).rstrip() + "…"
     return set_cell_size(safe, width)
 

@@ -17,7 +17,7 @@ DARK = Theme(
     success="#3fb97f",
     error="#f0616d",
     warning="#e6b450",
-    variables={"muted": "#697384", "cursor": "#233044", "up": "#3fb97f", "down": "#f0616d"},
+    variables={"faint": "#697384", "row-cursor": "#233044", "rise": "#3fb97f", "fall": "#f0616d"},
 )
 LIGHT = Theme(
     name="stockscan-light",
@@ -32,7 +32,7 @@ LIGHT = Theme(
     success="#13784a",
     error="#c4314b",
     warning="#9a6700",
-    variables={"muted": "#737b85", "cursor": "#d5e3f2", "up": "#13784a", "down": "#c4314b"},
+    variables={"faint": "#737b85", "row-cursor": "#d5e3f2", "rise": "#13784a", "fall": "#c4314b"},
 )
 CLEAR = Theme(
     name="stockscan-clear",
@@ -47,7 +47,7 @@ CLEAR = Theme(
     success="#56b4e9",
     error="#e69f00",
     warning="#f0e442",
-    variables={"muted": "#8b95a3", "cursor": "#2b3a4f", "up": "#56b4e9", "down": "#e69f00"},
+    variables={"faint": "#8b95a3", "row-cursor": "#2b3a4f", "rise": "#56b4e9", "fall": "#e69f00"},
 )
 THEMES = (DARK, LIGHT, CLEAR)
 

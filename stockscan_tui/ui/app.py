@@ -1,0 +1,239 @@
+"""The application: it starts a player off its own thread, polls its pictures, and hands them on."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import BindingType
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.errors import StockscanError
+from stockscan_tui.market.filters import SymbolFilter
+from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.snapshot import Phase, Snapshot
+from stockscan_tui.ui import format as fmt
+from stockscan_tui.ui.commands import EVERYWHERE, bindings
+from stockscan_tui.ui.player import Player
+from stockscan_tui.ui.ranking import Ranking
+from stockscan_tui.ui.screens.board import BoardScreen
+from stockscan_tui.ui.screens.help import HelpScreen
+from stockscan_tui.ui.screens.opening import OpeningScreen
+from stockscan_tui.ui.screens.symbol import SymbolScreen
+from stockscan_tui.ui.theme import DARK, THEMES, next_theme
+
+POLL_S = 0.25
+OPENING_POLL_S = 0.05
+SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1000.0, math.inf)
+
+
+@dataclass(slots=True)
+class Opening:
+    """What the thread that opens a player says meanwhile; read by the interface at its own pace."""
+
+    doing: str = "opening …"
+    progress: float | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def say(self, doing: str, progress: float | None = None) -> None:
+        """Say what is being done, and how far it is from 0 to 1."""
+        self.doing, self.progress = doing, progress
+
+
+Start = Callable[[Opening], Player]
+
+
+class StockscanApp(App[int]):
+    """The screen of a run.
+
+    Args:
+        start: Opens the player; called in a thread, may take its time and may fail.
+        title: What is being opened, for the first screen.
+        clock: Wall time.
+        sort: The metric the board starts with.
+        ascending: Whether smallest comes first.
+        chosen: The filter the board starts with.
+        theme: The theme's name.
+    """
+
+    ENABLE_COMMAND_PALETTE = True
+    CSS_PATH: ClassVar[list[str]] = [  # type: ignore[assignment]
+        "screens/board.tcss",
+        "screens/symbol.tcss",
+        "screens/help.tcss",
+        "screens/opening.tcss",
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
+
+    def __init__(
+        self,
+        start: Start,
+        *,
+        title: str,
+        clock: Clock,
+        sort: MetricKey | None = None,
+        ascending: bool = False,
+        chosen: SymbolFilter | None = None,
+        theme: str = DARK.name,
+    ) -> None:
+        super().__init__()
+        self._start = start
+        self._title = title
+        self._clock = clock
+        self._ranking = Ranking(sort or MetricKey("chg"), ascending=ascending)
+        self._ranking.chosen = chosen or SymbolFilter()
+        self._theme_name = theme
+        self._opening = Opening()
+        self._player: Player | None = None
+        self._failure: StockscanError | None = None
+        self._crash: BaseException | None = None
+        self._shown = -1
+        self._board: BoardScreen | None = None
+        self._leaving = threading.Event()
+        self._for_s = math.inf
+        self._opener = threading.Thread(target=self._open, name="stockscan-open", daemon=True)
+
+    @property
+    def player(self) -> Player | None:
+        """The player, once it is open."""
+        return self._player
+
+    def leave_soon(self) -> None:
+        """Quit; may be called from a signal handler."""
+        self._leaving.set()
+
+    def leave_after(self, seconds: float) -> None:
+        """Quit by itself after that long."""
+        self._for_s = seconds
+
+    def join_opening(self) -> None:
+        """Wait until the thread that opens the player has ended; for after the screen is gone."""
+        if self._opener.ident is not None:
+            self._opener.join()
+        if self._crash is not None:
+            raise self._crash
+
+    def _open(self) -> None:
+        try:
+            self._player = self._start(self._opening)
+        except StockscanError as error:
+            self._failure = error
+        except BaseException as error:  # noqa: BLE001 - raised again by join_opening
+            self._crash = error
+            self._failure = StockscanError(f"It broke off on a defect: {error!r}.")
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return our own theme variables, for Textual's themes that lack them."""
+        return dict(DARK.variables)
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        known = [theme.name for theme in THEMES]
+        self.theme = self._theme_name if self._theme_name in self.available_themes else known[0]
+        self.push_screen(OpeningScreen(self._title))
+        # The first frame is painted before the heavy imports begin.
+        self.call_after_refresh(self._opener.start)
+        self.set_interval(OPENING_POLL_S, self._poll_opening)
+        self.set_interval(POLL_S, self._poll)
+        if math.isfinite(self._for_s):
+            self.set_timer(self._for_s, self.action_leave)
+
+    def _poll_opening(self) -> None:
+        if self._leaving.is_set():
+            self.action_leave()
+        screen = self.screen
+        if not isinstance(screen, OpeningScreen):
+            return
+        if self._failure is not None:
+            screen.fail(str(self._failure))
+            return
+        player = self._player
+        snapshot = player.snapshot() if player is not None else None
+        if player is None or snapshot is None:
+            screen.show(self._opening.doing, self._opening.progress)
+        elif snapshot.feed.phase in (Phase.OPENING, Phase.PRIMING):
+            when = fmt.clock(snapshot.event_ns)[:5]
+            screen.show(f"taking in the day so far: {when} New York", None)
+        else:
+            self._board = BoardScreen(self._ranking)
+            self.switch_screen(self._board)
+            self.call_after_refresh(self._poll)
+        if player is not None and player.failure():
+            screen.fail(player.failure())
+
+    def _poll(self) -> None:
+        snapshot = self._player.snapshot() if self._player is not None else None
+        if snapshot is None or self._board is None or not self._board.is_mounted:
+            return
+        self._show(snapshot)
+        if self._player is not None and self._player.failure():
+            self.notify(self._player.failure(), severity="error", markup=False, timeout=60)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        now_s = self._clock.now_ns() / 1e9
+        screen = self.screen
+        if isinstance(screen, SymbolScreen):
+            screen.show(snapshot, now_s)
+        elif self._board is not None:
+            self._board.show(snapshot, now_s)
+        selected = self._ranking.selected
+        if self._player is not None and selected is not None:
+            self._player.focus(snapshot.symbols[selected])
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        """Open the selected symbol."""
+        if self._ranking.selected is None or not isinstance(self.screen, BoardScreen):
+            return
+        self.push_screen(SymbolScreen(self._ranking))
+        self.call_after_refresh(self._poll)
+
+    def action_help(self) -> None:
+        """Show keys and metrics."""
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_next_theme(self) -> None:
+        """Switch to the next theme."""
+        self.theme = next_theme(self.theme)
+
+    def action_pause(self) -> None:
+        """Pause the replay, or go on."""
+        snapshot = self._player.snapshot() if self._player is not None else None
+        if self._player is not None and snapshot is not None:
+            self._player.set_paused(snapshot.feed.phase is not Phase.PAUSED)
+
+    def action_faster(self) -> None:
+        """Play faster."""
+        self._change_speed(1)
+
+    def action_slower(self) -> None:
+        """Play slower."""
+        self._change_speed(-1)
+
+    def _change_speed(self, step: int) -> None:
+        snapshot = self._player.snapshot() if self._player is not None else None
+        if self._player is None or snapshot is None:
+            return
+        speed = snapshot.feed.speed
+        if step > 0:
+            faster = [s for s in SPEEDS if s > speed]
+            self._player.set_speed(faster[0] if faster else math.inf)
+        else:
+            slower = [s for s in SPEEDS if s < speed]
+            self._player.set_speed(slower[-1] if slower else SPEEDS[0])
+
+    def action_leave(self) -> None:
+        """Quit; whoever started the screen stops the player and saves what is in memory."""
+        self._opening.cancelled.set()
+        if self._player is not None:
+            self._player.stop()
+        self.exit(self._failure.exit_status if self._failure is not None else 0)

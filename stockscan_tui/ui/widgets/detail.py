@@ -1,0 +1,181 @@
+"""One symbol beside or below the board: quote, day, changes, and its last minutes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.snapshot import CloseSource, FocusBars, Snapshot
+from stockscan_tui.market.text import printable
+from stockscan_tui.ui import format as fmt
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_SOURCES = {
+    CloseSource.NONE: "none in 10 days",
+    CloseSource.FILE: "from the file given",
+    CloseSource.DAILY: "official, ohlcv-1d",
+    CloseSource.DATABASE: "own close, database",
+    CloseSource.REPLAY: "own close, this replay",
+    CloseSource.FIRST_TRADE: "first trade of the day",
+}
+_WINDOWS = (1, 5, 15, 30, 60)
+FIGURE_CELLS = 30
+
+
+def block_chart(values: list[float], height: int) -> list[str]:
+    """Return the values as columns of blocks, `height` lines from top to bottom."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known or height < 1:
+        return [" " * len(values)] * max(height, 0)
+    low, high = min(known), max(known)
+    span = (high - low) or 1.0
+    steps = [
+        -1 if not math.isfinite(v) else 1 + round((v - low) / span * (height * 8 - 1))
+        for v in values
+    ]
+    return [
+        "".join(_EIGHTHS[min(max(step - 8 * level, 0), 8)] for step in steps)
+        for level in reversed(range(height))
+    ]
+
+
+class Detail(Widget):
+    """The selected symbol; its shape follows the room it has."""
+
+    COMPONENT_CLASSES = {"detail--dim", "detail--up", "detail--down"}
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._snapshot: Snapshot | None = None
+        self._row: int | None = None
+
+    def show(self, snapshot: Snapshot, row: int | None) -> None:
+        """Show the symbol at `row` of the snapshot."""
+        self._snapshot = snapshot
+        self._row = row
+        self.refresh()
+
+    def render(self) -> Text:
+        if self._snapshot is None or self._row is None:
+            return Text("")
+        width, height = self.size
+        lines = self._figures(self._snapshot, self._row)
+        if width >= 2 * FIGURE_CELLS + 20:
+            return self._beside(lines, width, height)
+        return self._above(lines, width, height)
+
+    def _above(self, lines: list[Text], width: int, height: int) -> Text:
+        """Figures, chart, and a table of the last minutes, one below the other."""
+        chart_height = max(0, min(9, height - len(lines) - 4))
+        lines = [*lines, Text("")]
+        lines += self._chart(width - 1, chart_height)
+        table = self._minutes(height - len(lines) - 1)
+        return Text("\n").join([*lines, *([Text(""), *table] if table else [])])
+
+    def _beside(self, lines: list[Text], width: int, height: int) -> Text:
+        """Two columns of figures with the chart to their right."""
+        title, *rest = lines
+        rows = height - 1
+        columns = [rest[at : at + rows] for at in range(0, len(rest), rows)][:2]
+        chart = self._chart(width - FIGURE_CELLS * len(columns) - 4, rows)
+        joined = [title]
+        for at in range(rows):
+            line = Text("")
+            for column in columns:
+                cell = column[at].copy() if at < len(column) else Text("")
+                cell.truncate(FIGURE_CELLS - 2, pad=True)
+                line.append_text(cell)
+                line.append("  ")
+            joined.append(line.append_text(chart[at]) if at < len(chart) else line)
+        return Text("\n").join(joined)
+
+    def _figures(self, s: Snapshot, row: int) -> list[Text]:
+        dim = self.get_component_rich_style("detail--dim", partial=True)
+        change = _value(s, "chg", row)
+        title = Text(f"{printable(s.symbols[row])} ", Style(bold=True))
+        title.append(f"{fmt.price(s.mark[row])} ")
+        title.append(f"{fmt.percent(change)} %", self._sign(change))
+        lines = [title]
+
+        def line(label: str, text: str, style: Style | str = "") -> None:
+            lines.append(Text(f"{label:<11}", dim).append(text, style))
+
+        line("bid × ask", f"{fmt.price(s.bid[row])} × {fmt.price(s.ask[row])}")
+        spread = fmt.plain_percent(_value(s, "spread_pct", row))
+        line("spread", f"{fmt.price(s.ask[row] - s.bid[row])}  {spread} %")
+        line("last", f"{fmt.price(s.last[row])}  {_time(int(s.last_trade_ns[row]))}")
+        line("open", f"{fmt.price(s.open[row])}  gap {fmt.percent(_value(s, 'gap', row))} %")
+        line("high low", f"{fmt.price(s.high[row])}  {fmt.price(s.low[row])}")
+        line("day", f"{fmt.price(s.high_day[row])}  {fmt.price(s.low_day[row])}")
+        line("prev close", f"{fmt.price(s.prev_close[row])}{_age(int(s.close_age[row]))}")
+        line("", _SOURCES[CloseSource(int(s.close_source[row]))], dim)
+        from_vwap = fmt.percent(_value(s, "vwap_pct", row))
+        line("vwap", f"{fmt.price(s.vwap[row])}  {from_vwap} %")
+        sampled = "~" if s.feed.dataset == "EQUS.MINI" else ""
+        line(f"volume{sampled}", f"{fmt.count(s.volume[row])}  ${fmt.count(s.notional[row])}")
+        line("trades", f"{int(s.trades[row]):,} in {int(s.bars[row]):,} bars")
+        for window in _WINDOWS:
+            moved = float(MetricKey("chg", window).values(s)[row])
+            line(f"{window} min", f"{fmt.percent(moved)} %", self._sign(moved))
+        return lines
+
+    def _sign(self, value: float) -> Style:
+        if not math.isfinite(value) or value == 0:
+            return Style.null()
+        name = "detail--up" if value > 0 else "detail--down"
+        return self.get_component_rich_style(name, partial=True)
+
+    def _chart(self, width: int, height: int) -> list[Text]:
+        """Draw the marks of the last hour, coloured by where they stand to the close."""
+        s, row = self._snapshot, self._row
+        if s is None or row is None or width < 12 or height < 1:
+            return []
+        scale = 9
+        cells = min(width - scale, 61)
+        marks = s.recent_marks(np.array([row]), cells - 1)[0].tolist()
+        known = [mark for mark in marks if math.isfinite(mark)]
+        style = self._sign(_value(s, "chg", row))
+        dim = self.get_component_rich_style("detail--dim", partial=True)
+        lines = [Text(bars, style) for bars in block_chart(marks, height)]
+        if known:
+            lines[0].append(f" {fmt.price(max(known))}", dim)
+            if height > 1:
+                lines[-1].append(f" {fmt.price(min(known))}", dim)
+        return lines
+
+    def _minutes(self, room: int) -> list[Text]:
+        """Return the newest bars, newest first."""
+        s = self._snapshot
+        bars = s.focus if s is not None else None
+        if s is None or bars is None or bars.slot != self._row or room < 3 or len(bars.minute) == 0:
+            return []
+        dim = self.get_component_rich_style("detail--dim", partial=True)
+        head = f"{'MIN':<6}{'OPEN':>9}{'HIGH':>9}{'LOW':>9}{'CLOSE':>9}{'VOL':>8}"
+        lines = [Text(head, dim)]
+        newest = range(len(bars.minute) - 1, max(-1, len(bars.minute) - room), -1)
+        lines += [self._minute(bars, at) for at in newest]
+        return lines
+
+    def _minute(self, bars: FocusBars, at: int) -> Text:
+        prices = (bars.open[at], bars.high[at], bars.low[at], bars.close[at])
+        text = "".join(fmt.price(float(value)).rjust(9) for value in prices)
+        line = Text(f"{fmt.minute(int(bars.minute[at])):<6}{text}")
+        line.stylize(self._sign(float(bars.close[at] - bars.open[at])), 6)
+        return line.append(fmt.count(float(bars.volume[at])).rjust(8))
+
+
+def _value(s: Snapshot, name: str, row: int) -> float:
+    return float(MetricKey(name).values(s)[row])
+
+
+def _time(ns: int) -> str:
+    return fmt.clock(ns) if ns else ""
+
+
+def _age(days: int) -> str:
+    return f"  {days} days old" if days > 1 else ""
