@@ -11,7 +11,7 @@ from stockscan_tui.sim.files import Progress, write_closes, write_day
 from stockscan_tui.sim.universe import make_universe
 
 # Goes up when the same seed makes another day than before.
-GENERATOR = 1
+GENERATOR = 2
 SYMBOLS = 12_000
 RECORDS = 4_000_000
 DAY = date(2026, 6, 15)

@@ -147,8 +147,6 @@ def _gaps(rng: np.random.Generator, kind: NDArray[np.int64]) -> Floats:
     big = np.isin(kind, (Kind.GAPPER, Kind.FADE, Kind.RUNNER))
     signs = np.where(rng.random(len(kind)) < 0.6, 1.0, -1.0)
     signs[kind == Kind.FADE] = 1.0
-    gap[big] = (signs * rng.uniform(0.05, 0.6, len(kind)))[big]
-    drop = gap < -0.5
-    gap[drop] = -0.5
-    gaps: Floats = gap
+    gap[big] = (signs * (0.05 + rng.exponential(0.07, len(kind))))[big]
+    gaps: Floats = np.clip(gap, -0.5, 1.5)
     return gaps

@@ -47,7 +47,7 @@ BOARD = (
     Command("half_up", "ctrl+u", "half_up", "ctrl-u", "", "Half a page up"),
     Command("page_down", "pagedown", "page_down", "PgDn", "", "A page down"),
     Command("page_up", "pageup", "page_up", "PgUp", "", "A page up"),
-    Command("open", "enter", "open", "Enter", "open", "Open the symbol"),
+    Command("open", "enter", "app.open", "Enter", "open", "Open the symbol"),
     Command("sort", "s", "sort", "s", "sort", "Sort by the next column (or click on its head)"),
     Command("reverse", "S", "reverse", "S", "", "Turn the order round"),
     Command("filter", "slash", "filter", "/", "filter", "Show only symbols that begin so: NV AA"),

@@ -10,7 +10,8 @@ from stockscan_tui.market.calendar import Session, new_york_time
 from stockscan_tui.market.text import printable
 
 MISSING = "—"
-SPARKS = "▁▂▃▄▅▆▇█"
+# Without the full block, so that the lines of two rows never run together.
+SPARKS = "▁▂▃▄▅▆▇"
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
