@@ -11,6 +11,7 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
 * `ring[slot, minute & 63]`, the last bars of each symbol. A cell names its minute, so an old one
   is recognised, and a late trade finds its own bar.
 * `ids`, an open-addressing hash from instrument id to slot: (id << 32 | slot + 1), 0 where empty.
+* `touched`, slots whose mark changed since the last minute close.
 * `dirty`, cells changed since they were last taken (slot << 6 | cell).
 * `late`, trades that the ring or the running session no longer hold: rows of `LATE_WIDTH` values.
 * `marks`, the watermarks: rows (rtype << 16 | publisher, ts_recv, records at it).
@@ -39,6 +40,7 @@ FINAL = 7
 PRE_NS = 20
 POST_END_NS = 21
 BARS = 22
+TOUCHED_COUNT = 23
 # ctl: what the loop keeps
 CLOCK_NS = 8
 RECORDS = 9
@@ -53,7 +55,7 @@ LATE_COUNT = 17
 FIRST_NS = 18
 RESUME_NS = 19
 PIPE = 24
-PIPE_DEPTH = 8
+PIPE_DEPTH = 16
 CTL_WIDTH = PIPE + PIPE_DEPTH
 
 MARK_AUTO = 0
@@ -65,7 +67,7 @@ BID = 0
 ASK = 1
 MARK = 2
 QUOTE_NS = 3
-SIZES = 4
+TOUCHED = 4
 LAST = 5
 TRADE_NS = 6
 FIRST_MARK = 7
@@ -200,12 +202,22 @@ def _quote_stands(bid: int, ask: int) -> bool:
     """Two-sided, uncrossed, and no wider than 2 % of its mid."""
     if bid <= 0 or ask < bid:
         return False
-    return ask - bid <= (bid + (ask - bid) // 2) // 50
+    # Prices below MAX_PRICE leave room for the factor.
+    return (ask - bid) * 50 <= (bid + ask) >> 1
+
+
+@compiled
+def _touch(state: Int64s, r: int, ctl: Int64s, touched: Int64s) -> None:
+    """Note that the symbol's mark changed in this minute."""
+    if state[r + TOUCHED] == 0:
+        state[r + TOUCHED] = 1
+        touched[ctl[TOUCHED_COUNT]] = r // STATE_WIDTH
+        ctl[TOUCHED_COUNT] += 1
 
 
 @compiled
 def _apply_quote(
-    state: Int64s, r: int, ctl: Int64s, ts: int, bid: int, ask: int, sizes: int
+    state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, bid: int, ask: int
 ) -> None:
     if ts < state[r + QUOTE_NS]:
         return
@@ -217,9 +229,9 @@ def _apply_quote(
     state[r + BID] = bid
     state[r + ASK] = ask
     state[r + QUOTE_NS] = ts
-    state[r + SIZES] = sizes
     if ctl[MARK_MODE] != MARK_TRADE and _quote_stands(bid, ask):
-        state[r + MARK] = bid + (ask - bid) // 2
+        state[r + MARK] = (bid + ask) >> 1
+        _touch(state, r, ctl, touched)
         if state[r + FIRST_MARK] == 0 and ctl[IN_SESSION] != 0:
             state[r + FIRST_MARK] = state[r + MARK]
 
@@ -242,12 +254,13 @@ def _suspicious_side(state: Int64s, r: int, price: int) -> int:
 
 
 @compiled
-def _good_print(state: Int64s, r: int, ctl: Int64s, ts: int, price: int) -> None:
+def _good_print(state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, price: int) -> None:
     """Let a trusted print touch mark, open, high and low."""
     if ts >= state[r + TRADE_NS] and ctl[MARK_MODE] != MARK_MID:
         stands = ctl[MARK_MODE] == MARK_AUTO and _quote_stands(state[r + BID], state[r + ASK])
         if not stands:
             state[r + MARK] = price
+            _touch(state, r, ctl, touched)
             if state[r + FIRST_MARK] == 0 and ctl[IN_SESSION] != 0:
                 state[r + FIRST_MARK] = price
     if ctl[IN_SESSION] == 0 or ts < ctl[SESSION_START_NS]:
@@ -262,18 +275,18 @@ def _good_print(state: Int64s, r: int, ctl: Int64s, ts: int, price: int) -> None
 
 
 @compiled
-def _guard_print(state: Int64s, r: int, ctl: Int64s, ts: int, price: int) -> None:
+def _guard_print(state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, price: int) -> None:
     """Hold a print far off until a second one on its side within a minute agrees."""
     side = _suspicious_side(state, r, price)
     if side == 0:
-        _good_print(state, r, ctl, ts, price)
+        _good_print(state, r, ctl, touched, ts, price)
         return
     pending = state[r + PENDING_PRICE]
     pending_side = 1 if pending > 0 else -1
     agrees = pending != 0 and pending_side == side
     if agrees and abs(ts - state[r + PENDING_NS]) <= PRINT_WAIT_NS:
-        _good_print(state, r, ctl, state[r + PENDING_NS], abs(pending))
-        _good_print(state, r, ctl, ts, price)
+        _good_print(state, r, ctl, touched, state[r + PENDING_NS], abs(pending))
+        _good_print(state, r, ctl, touched, ts, price)
         state[r + PENDING_PRICE] = 0
         return
     state[r + PENDING_PRICE] = price * side
@@ -355,6 +368,7 @@ def _apply_trade(
     state: Int64s,
     ring: Int64s,
     ctl: Int64s,
+    touched: Int64s,
     dirty: Int64s,
     late: Int64s,
     slot: int,
@@ -374,7 +388,7 @@ def _apply_trade(
         _open_cell(ring, c, ctl, dirty, slot, minute, price, ts)
         _add_to_bar(ring, c, ts, price, size)
     if ts >= ctl[DAY_START_NS]:
-        _guard_print(state, r, ctl, ts, price)
+        _guard_print(state, r, ctl, touched, ts, price)
         if ts >= state[r + TRADE_NS]:
             state[r + LAST] = price
             state[r + TRADE_NS] = ts
@@ -430,6 +444,7 @@ def _apply_ohlcv(
     state: Int64s,
     ring: Int64s,
     ctl: Int64s,
+    touched: Int64s,
     dirty: Int64s,
     slot: int,
     ts: int,
@@ -477,7 +492,7 @@ def _apply_ohlcv(
     if ts < ctl[DAY_START_NS]:
         return
     for price in (opening, high, low, close):
-        _good_print(state, r, ctl, ts, price)
+        _good_print(state, r, ctl, touched, ts, price)
     if ts >= state[r + TRADE_NS]:
         state[r + LAST] = close
         state[r + TRADE_NS] = ts
@@ -603,6 +618,7 @@ def consume(
     state: Int64s,
     ring: Int64s,
     ids: UInt64s,
+    touched: Int64s,
     dirty: Int64s,
     late: Int64s,
     marks: Int64s,
@@ -619,6 +635,7 @@ def consume(
     state = borrowed(state)
     ring = borrowed(ring)
     ids = borrowed(ids)
+    touched = borrowed(touched)
     dirty = borrowed(dirty)
     late = borrowed(late)
     marks = borrowed(marks)
@@ -698,15 +715,14 @@ def consume(
         if rtype == 0x01:
             quotes += 1
             if ts >= ctl[DAY_START_NS]:
-                sizes = _u32(buf, at + 64) << 32 | _u32(buf, at + 68)
                 _apply_quote(
                     state,
                     slot * STATE_WIDTH,
                     ctl,
+                    touched,
                     ts,
                     _i64(buf, at + 48),
                     _i64(buf, at + 56),
-                    sizes,
                 )
             if buf[at + 28] == ACTION_T:
                 price = _i64(buf, at + 16)
@@ -715,7 +731,7 @@ def consume(
                     state, slot * STATE_WIDTH, ts
                 ):
                     trades += 1
-                    _apply_trade(state, ring, ctl, dirty, late, slot, ts, price, size)
+                    _apply_trade(state, ring, ctl, touched, dirty, late, slot, ts, price, size)
         elif rtype == 0x00:
             price = _i64(buf, at + 16)
             size = _u32(buf, at + 24)
@@ -723,23 +739,22 @@ def consume(
                 state, slot * STATE_WIDTH, ts
             ):
                 trades += 1
-                _apply_trade(state, ring, ctl, dirty, late, slot, ts, price, size)
+                _apply_trade(state, ring, ctl, touched, dirty, late, slot, ts, price, size)
         elif rtype >= 0xC3:
             quotes += 1
             if ts >= ctl[DAY_START_NS]:
-                sizes = _u32(buf, at + 64) << 32 | _u32(buf, at + 68)
                 _apply_quote(
                     state,
                     slot * STATE_WIDTH,
                     ctl,
+                    touched,
                     ts,
                     _i64(buf, at + 48),
                     _i64(buf, at + 56),
-                    sizes,
                 )
         else:
             rank = FROM_OHLCV_1M if rtype == 0x21 else FROM_OHLCV_1S
-            _apply_ohlcv(buf, at, rank, state, ring, ctl, dirty, slot, ts)
+            _apply_ohlcv(buf, at, rank, state, ring, ctl, touched, dirty, slot, ts)
         if ts < clock:
             ctl[LATE] += 1
         else:
@@ -770,8 +785,9 @@ def gather_dirty(ring: Int64s, dirty: Int64s, count: int, slots: Int64s, bars: I
 
 
 @compiled
-def copy_marks(state: Int64s, marks: NDArray[np.float64]) -> None:
-    """Copy the marks of the first len(marks) symbols, in dollars, NaN where there is none."""
-    for slot in range(len(marks)):
-        mark = state[slot * STATE_WIDTH + MARK]
-        marks[slot] = mark / 1e9 if mark != 0 else np.nan
+def take_marks(state: Int64s, touched: Int64s, count: int, marks: NDArray[np.float64]) -> None:
+    """Bring `marks` (dollars by slot) up to date for the touched symbols, and forget them."""
+    for k in range(count):
+        r = touched[k] * STATE_WIDTH
+        marks[touched[k]] = state[r + MARK] / 1e9
+        state[r + TOUCHED] = 0

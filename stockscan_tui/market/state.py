@@ -49,6 +49,7 @@ class Market:
         self.ctl[k.STOP_NS] = FAR_FUTURE_NS
         self.state = _aligned(capacity * k.STATE_WIDTH)
         self.ring = _aligned(capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        self.touched: Int64s = np.zeros(capacity, np.int64)
         self.dirty: Int64s = np.zeros(2 * capacity, np.int64)
         self.late: Int64s = np.zeros((LATE_ROOM, k.LATE_WIDTH), np.int64)
         self.watermarks: Int64s = np.full((WATERMARK_ROWS, 3), -1, np.int64)
@@ -88,6 +89,7 @@ class Market:
     def _grow(self, capacity: int) -> None:
         self.state = _enlarged(self.state, capacity * k.STATE_WIDTH)
         self.ring = _enlarged(self.ring, capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        self.touched = np.concatenate([self.touched, np.zeros_like(self.touched)])
         self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
         more = capacity - self.capacity
         self.sessions = np.concatenate(
@@ -109,6 +111,7 @@ class Market:
             self.state,
             self.ring,
             ids.table,
+            self.touched,
             self.dirty,
             self.late,
             self.watermarks,
@@ -116,8 +119,12 @@ class Market:
 
     def close_minute(self) -> None:
         """Keep every symbol's mark as that of the minute that just ended."""
-        marks = np.empty(self.count)
-        k.copy_marks(self.state, marks)
+        marks = np.full(self.count, np.nan)
+        if self.mark_history:
+            before = self.mark_history[-1]
+            marks[: len(before)] = before
+        k.take_marks(self.state, self.touched, int(self.ctl[k.TOUCHED_COUNT]), marks)
+        self.ctl[k.TOUCHED_COUNT] = 0
         self.mark_history.append(marks)
 
     def take_bars(self) -> BarBatch | None:
@@ -208,6 +215,7 @@ class Market:
     def begin_day(self, day: TradingDay, at_ns: int) -> None:
         """Start afresh on a new session date, in the session that `at_ns` falls in."""
         self.state[:] = 0
+        self.ctl[k.TOUCHED_COUNT] = 0
         self.sessions[:] = 0
         self.regular_close[:] = 0
         self.regular_close_ns[:] = 0
