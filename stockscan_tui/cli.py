@@ -233,7 +233,7 @@ class _Play:
         on_signals(stop.set)
         clock = SystemClock()
         files = self._files()
-        run = Run(self._request(files, refresh_s=1.0), clock)
+        run = Run(self._request(files, refresh_s=math.inf), clock)
         summary = play(run, report, clock, stop, sys.stdout)
         return 1 if summary.corrupt else 0
 

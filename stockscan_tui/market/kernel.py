@@ -8,11 +8,11 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
 
 * `ctl`, one vector of the constants below: what the caller asks, and running counts.
 * `state[slot]`, a row of `STATE_WIDTH` values per symbol; its first 64 bytes are all a quote needs.
-* `ring[slot, minute & 63]`, the last bars of each symbol. A cell names its minute, so an old one
-  is recognised, and a late trade finds its own bar.
+* `ring[minute & 63, slot]`, the last bars of each symbol; those of one minute lie together. A cell
+  names its minute, so an old one is recognised, and a late trade finds its own bar.
 * `ids`, an open-addressing hash from instrument id to slot: (id << 32 | slot + 1), 0 where empty.
 * `touched`, slots whose mark changed since the last minute close.
-* `dirty`, cells changed since they were last taken (slot << 6 | cell).
+* `dirty`, cells changed since they were last taken (their number in the ring).
 * `late`, trades that the ring or the running session no longer hold: rows of `LATE_WIDTH` values.
 * `marks`, the watermarks: rows (rtype << 16 | publisher, ts_recv, records at it).
 """
@@ -198,6 +198,13 @@ def assign_slots(ids: UInt64s, instrument_ids: Int64s, slots: Int64s) -> None:
 
 
 @compiled
+def _cell(ring: Int64s, slot: int, minute: int) -> int:
+    """Return where the symbol's cell of that minute begins in the ring."""
+    slots_a_minute = len(ring) // (RING_MINUTES * BAR_WIDTH)
+    return ((minute & (RING_MINUTES - 1)) * slots_a_minute + slot) * BAR_WIDTH
+
+
+@compiled
 def _quote_stands(bid: int, ask: int) -> bool:
     """Two-sided, uncrossed, and no wider than 2 % of its mid."""
     if bid <= 0 or ask < bid:
@@ -379,7 +386,7 @@ def _apply_trade(
     """One trade into its bar, its session's figures, last and mark."""
     r = slot * STATE_WIDTH
     minute = ts // MINUTE_NS
-    c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
+    c = _cell(ring, slot, minute)
     why = 0
     if ring[c + BAR_MINUTE] > minute:
         why |= LATE_BAR
@@ -465,7 +472,7 @@ def _apply_ohlcv(
         return
     state[r + SOURCE] = rank
     minute = ts // MINUTE_NS
-    c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
+    c = _cell(ring, slot, minute)
     if ring[c + BAR_MINUTE] > minute:
         return
     _bar_count(state, r, ctl, ring, c, minute, ts)
@@ -512,7 +519,7 @@ def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
 def _cell_waits(ring: Int64s, slot: int, ts: int) -> bool:
     """Whether the cell of that minute still holds an older bar that was not taken."""
     minute = ts // MINUTE_NS
-    c = (slot * RING_MINUTES + (minute & (RING_MINUTES - 1))) * BAR_WIDTH
+    c = _cell(ring, slot, minute)
     waits: bool = ring[c + BAR_MINUTE] < minute and ring[c + BAR_FLAGS] & BAR_DIRTY != 0
     return waits
 
@@ -604,8 +611,7 @@ def _locate(
         if buf[at + 28] == ACTION_T or buf[at + 1] == 0:
             prefetch(state, r + 8)
             prefetch(state, r + 16)
-            cell = (ctl[CLOCK_NS] // MINUTE_NS) & (RING_MINUTES - 1)
-            c = (slot * RING_MINUTES + cell) * BAR_WIDTH
+            c = _cell(ring, slot, ctl[CLOCK_NS] // MINUTE_NS)
             prefetch(ring, c)
             prefetch(ring, c + BAR_WIDTH - 1)
     return at + np.int64(buf[at]) * 4
@@ -774,8 +780,9 @@ def gather_dirty(ring: Int64s, dirty: Int64s, count: int, slots: Int64s, bars: I
 
     `slots` (count,) and `bars` (BAR_WIDTH, count) receive them; returns how many there are.
     """
+    slots_a_minute = len(ring) // (RING_MINUTES * BAR_WIDTH)
     for k in range(count):
-        slot = dirty[k] // RING_MINUTES
+        slot = dirty[k] % slots_a_minute
         c = dirty[k] * BAR_WIDTH
         ring[c + BAR_FLAGS] &= ~BAR_DIRTY
         slots[k] = slot

@@ -75,6 +75,11 @@ class Market:
         return self.state.reshape(self.capacity, k.STATE_WIDTH)[: self.count]
 
     @property
+    def _planes(self) -> Int64s:
+        """The ring with its shape (RING_MINUTES, capacity, BAR_WIDTH); a view."""
+        return self.ring.reshape(k.RING_MINUTES, self.capacity, k.BAR_WIDTH)
+
+    @property
     def clock_ns(self) -> int:
         """The event time of the newest record applied, 0 before the first."""
         return int(self.ctl[k.CLOCK_NS])
@@ -88,7 +93,12 @@ class Market:
 
     def _grow(self, capacity: int) -> None:
         self.state = _enlarged(self.state, capacity * k.STATE_WIDTH)
-        self.ring = _enlarged(self.ring, capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        ring = _aligned(capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        ring.reshape(k.RING_MINUTES, capacity, k.BAR_WIDTH)[:, : self.capacity] = self._planes
+        self.ring = ring
+        count = int(self.ctl[k.DIRTY_COUNT])
+        minutes, slots = np.divmod(self.dirty[:count], self.capacity)
+        self.dirty[:count] = minutes * capacity + slots
         self.touched = np.concatenate([self.touched, np.zeros_like(self.touched)])
         self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
         more = capacity - self.capacity
@@ -239,8 +249,7 @@ class Market:
 
     def ring_of(self, slot: int) -> Int64s:
         """Return one symbol's bars in the ring, shape (RING_MINUTES, BAR_WIDTH), by minute."""
-        width = k.RING_MINUTES * k.BAR_WIDTH
-        cells = self.ring[slot * width : (slot + 1) * width].reshape(k.RING_MINUTES, k.BAR_WIDTH)
+        cells = self._planes[:, slot].copy()
         newest = int(cells[:, k.BAR_MINUTE].max())
         newest = max(newest, self.clock_ns // MINUTE_NS)
         cells = cells[cells[:, k.BAR_MINUTE] > newest - k.RING_MINUTES]

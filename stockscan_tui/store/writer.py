@@ -6,6 +6,7 @@ belong to the writer's thread once it runs.
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from stockscan_tui.store.ledger import Ledger, new_run
 from stockscan_tui.store.lock import Hold, printable
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.schema import migrate
+
+_EXIT_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Writer:
         self._cause = ""
         self._thread = Thread(target=self._run_thread, name="store", daemon=True)
         self._thread.start()
+        # A daemon thread inside DuckDB when the interpreter ends would abort the process.
+        atexit.register(self._close_at_exit)
 
     @classmethod
     def open(
@@ -165,6 +170,7 @@ class Writer:
         Raises:
             StoreError: Something could not be written; the message says how much and why.
         """
+        atexit.unregister(self._close_at_exit)
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -183,6 +189,10 @@ class Writer:
                 f"{self._cause or 'the disk did not finish in time'}. Everything before them is "
                 "stored; make room or choose another disk, and run this again."
             )
+
+    def _close_at_exit(self) -> None:
+        with suppress(StoreError):
+            self.close(_EXIT_TIMEOUT_S)
 
     def _run_thread(self) -> None:
         try:

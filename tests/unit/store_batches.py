@@ -116,7 +116,7 @@ class _Failing:
     life: _Life
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
-        word = statement.split()[0]
+        word = statement.split(maxsplit=1)[0]
         self.faults.before(word)
         if self.life.dead:
             raise duckdb.FatalException("the database has been invalidated")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,13 +50,12 @@ def grouped(rows: Sequence[Row]) -> list[Any]:
     frame = pd.DataFrame([vars(row) for row in rows])
     frame = frame.sort_values("first_ns", kind="stable")
     expected = []
-    for key, group in frame.groupby(["slot", "minute"]):
-        slot, minute = key
-        notional = sum(int(d) * 10**9 + int(n) for d, n in zip(group.dollars, group.nanos))
+    for _, group in frame.groupby(["slot", "minute"]):
+        notional = int(group.dollars.sum()) * 10**9 + int(group.nanos.sum())
         expected.append(
             (
-                SYMBOLS[slot],
-                minute,
+                SYMBOLS[group.slot.iloc[0]],
+                group.minute.iloc[0],
                 group.open.iloc[0] / 1e9,
                 group.high.max() / 1e9,
                 group.low.min() / 1e9,
@@ -91,7 +91,7 @@ def cut(rows: Sequence[Row], cuts: Sequence[int], leaves: int) -> list[Batch]:
     """Cut trades into batches: a bar stays in memory until the batch `leaves`, then is late."""
     bounds = [0, *sorted({cut % (len(rows) + 1) for cut in cuts}), len(rows)]
     batches: list[Batch] = []
-    for serial, (start, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for serial, (start, end) in enumerate(pairwise(bounds)):
         present, bars, late = rows[start:end], [], []
         if serial <= leaves:
             for key in sorted({(row.minute, row.slot) for row in present}):

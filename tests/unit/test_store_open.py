@@ -56,7 +56,9 @@ def journal_alone(path: Path) -> None:
 
 def damaged_journal(path: Path) -> None:
     make(path)
-    edit(path, "PRAGMA disable_checkpoint_on_shutdown", "INSERT INTO meta VALUES ('a', 'b')")
+    # Damage in the last entry is taken for a torn write and cut off, so that it needs many.
+    entries = ["INSERT INTO meta SELECT uuid(), ''"] * 20
+    edit(path, "PRAGMA disable_checkpoint_on_shutdown", *entries)
     journal = beside(path, ".wal")
     damaged = bytearray(journal.read_bytes())
     damaged[len(damaged) // 2] ^= 255
@@ -102,7 +104,7 @@ def test_unwritable_database_is_refused(tmp_path: Path) -> None:
     def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise duckdb.IOException(f'Cannot open file "{path}": Permission denied')
 
-    with pytest.raises(StoreError, match="Permission denied.*or name another file with --db"):
+    with pytest.raises(StoreError, match=r"Permission denied.*or name another file with --db"):
         Writer.open(tmp_path / "day.duckdb", dataset="X", connect=connect)
     make(tmp_path / "day.duckdb")
 
@@ -166,9 +168,9 @@ def test_killed_process_leaves_its_committed_bars_and_no_lock(tmp_path: Path) ->
         "import os, sys; from pathlib import Path\n"
         "from tests.unit.store_batches import MINUTE, Row, batch\n"
         "from stockscan_tui.store.writer import Writer\n"
-        "writer = Writer.open(Path(sys.argv[1]), dataset='X')\n"
+        "writer = Writer.open(Path(sys.argv[1]), dataset='X', capacity=1)\n"
         "writer.put(batch(0, [Row(0, MINUTE)], [Row(0, MINUTE + 1)], ('A',)))\n"
-        "while not writer.status().rows_written: pass\n"
+        "writer.put(batch(1))\n"
         "os._exit(9)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False)

@@ -298,7 +298,7 @@ def test_put_waits_while_the_queue_is_full(path: Path) -> None:
 def test_defect_in_a_batch_ends_the_writer_loudly(path: Path) -> None:
     writer = Writer.open(path, dataset="EQUS.MINI")
     writer.put(batch(0, [Row(5, MINUTE)], symbols=("A",)))
-    with pytest.raises(StoreError, match="1 bars were not written.*IndexError"):
+    with pytest.raises(StoreError, match=r"1 bars were not written.*IndexError"):
         writer.close(10)
 
 
