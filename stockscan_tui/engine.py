@@ -372,6 +372,8 @@ class Engine:
                 self._name_unmapped(source)
             elif reason == k.FLUSH:
                 self._collect()
+            elif reason == k.GROW:
+                market.grow_bars()
             else:
                 source.fail(f"{source.file.path.name} holds a record without length", corrupt=True)
                 self._end_source(source)

@@ -8,12 +8,13 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
 
 * `ctl`, one vector of the constants below: what the caller asks, and running counts.
 * `state[slot]`, a row of `STATE_WIDTH` values per symbol; its first 64 bytes are all a quote needs.
-* `ring[minute & 63, slot]`, the last bars of each symbol; those of one minute lie together. A cell
-  names its minute, so an old one is recognised, and a late trade finds its own bar.
+* `bars`, a log of bars in the order in which they began, written round and round. A symbol's newest
+  bar is named by its state, and each bar names the one before it, so a late trade finds its own.
+  A bar is overwritten when it is more than an hour old; links to it are recognised as dangling.
 * `ids`, an open-addressing hash from instrument id to slot: (id << 32 | slot + 1), 0 where empty.
 * `touched`, slots whose mark changed since the last minute close.
-* `dirty`, cells changed since they were last taken (their number in the ring).
-* `late`, trades that the ring or the running session no longer hold: rows of `LATE_WIDTH` values.
+* `dirty`, cells changed since they were last taken (their places in the log).
+* `late`, trades that the log or the running session no longer hold: rows of `LATE_WIDTH` values.
 * `marks`, the watermarks: rows (rtype << 16 | publisher, ts_recv, records at it).
 """
 
@@ -54,7 +55,8 @@ DIRTY_COUNT = 16
 LATE_COUNT = 17
 FIRST_NS = 18
 RESUME_NS = 19
-PIPE = 24
+BARS_HEAD = 24
+PIPE = 32
 PIPE_DEPTH = 16
 CTL_WIDTH = PIPE + PIPE_DEPTH
 
@@ -85,6 +87,7 @@ BAR_COUNT = 18
 SOURCE = 19
 ROW_TRADE_NS = 20
 ROW_TRADE_COUNT = 21
+NEWEST_BAR = 22
 STATE_WIDTH = 24
 
 # state[slot, SOURCE]: which records make the symbol's bars; a better kind replaces a lesser one
@@ -94,8 +97,10 @@ FROM_OHLCV_1S = 2
 FROM_ROWS = 3
 FROM_TRADES = 4
 
-# ring[slot, cell]
-RING_MINUTES = 64
+# bars[place]
+KEPT_MINUTES = 64
+# Sources that take turns may be a minute apart.
+SPARE_MINUTES = 2
 BAR_MINUTE = 0
 BAR_OPEN = 1
 BAR_HIGH = 2
@@ -108,7 +113,9 @@ BAR_NANOS = 8
 BAR_FIRST_NS = 9
 BAR_LAST_NS = 10
 BAR_FLAGS = 11
-BAR_WIDTH = 12
+BAR_SLOT = 12
+BAR_BEFORE = 13
+BAR_WIDTH = 14
 BAR_DIRTY = 1
 BAR_OHLCV = 2
 
@@ -128,7 +135,8 @@ BOUNDARY = 1
 CONTROL = 2
 NEW_ID = 3
 FLUSH = 4
-CORRUPT = 5
+GROW = 5
+CORRUPT = 6
 
 MINUTE_NS = 60_000_000_000
 DAY_NS = 86_400_000_000_000
@@ -195,13 +203,6 @@ def assign_slots(ids: UInt64s, instrument_ids: Int64s, slots: Int64s) -> None:
         while ids[at] != 0 and ids[at] >> np.uint64(32) != key:
             at = (at + np.uint64(1)) & mask
         ids[at] = key << np.uint64(32) | np.uint64(slots[k] + 1)
-
-
-@compiled
-def _cell(ring: Int64s, slot: int, minute: int) -> int:
-    """Return where the symbol's cell of that minute begins in the ring."""
-    slots_a_minute = len(ring) // (RING_MINUTES * BAR_WIDTH)
-    return ((minute & (RING_MINUTES - 1)) * slots_a_minute + slot) * BAR_WIDTH
 
 
 @compiled
@@ -324,56 +325,92 @@ def _note_late(
 
 
 @compiled
-def _open_cell(
-    ring: Int64s, c: int, ctl: Int64s, dirty: Int64s, slot: int, minute: int, price: int, ts: int
-) -> None:
-    """Begin the bar of `minute` in its cell, or mark the one that is there as changed."""
-    if ring[c + BAR_MINUTE] != minute:
-        for f in range(BAR_WIDTH):
-            ring[c + f] = 0
-        ring[c + BAR_MINUTE] = minute
-        ring[c + BAR_OPEN] = price
-        ring[c + BAR_HIGH] = price
-        ring[c + BAR_LOW] = price
-        ring[c + BAR_CLOSE] = price
-        ring[c + BAR_FIRST_NS] = ts
-        ring[c + BAR_LAST_NS] = ts
-        ctl[BARS] += 1
-    if ring[c + BAR_FLAGS] & BAR_DIRTY == 0:
-        ring[c + BAR_FLAGS] |= BAR_DIRTY
+def _bar_of(state: Int64s, bars: Int64s, ctl: Int64s, slot: int, minute: int) -> int:
+    """Return where the symbol's bar of that minute begins in the log; begin it if there is none.
+
+    A new bar has no volume yet. -1 where the bar may have been there and was overwritten.
+    """
+    r = slot * STATE_WIDTH
+    place = state[r + NEWEST_BAR]
+    newer = -1
+    bound = np.int64(2**62)
+    while place != 0:
+        c: int = (place - 1) * BAR_WIDTH
+        found = bars[c + BAR_MINUTE]
+        if bars[c + BAR_SLOT] != slot or found >= bound:
+            # A dangling link: bars before this one were more than an hour old.
+            if minute <= ctl[CLOCK_NS] // MINUTE_NS - KEPT_MINUTES:
+                return -1
+            break
+        if found == minute:
+            return c
+        if found < minute:
+            break
+        bound = found
+        newer = c
+        place = bars[c + BAR_BEFORE]
+    head = ctl[BARS_HEAD]
+    c = head * BAR_WIDTH
+    for f in range(BAR_WIDTH):
+        bars[c + f] = 0
+    bars[c + BAR_MINUTE] = minute
+    bars[c + BAR_SLOT] = slot
+    bars[c + BAR_BEFORE] = place
+    if newer < 0:
+        state[r + NEWEST_BAR] = head + 1
+    else:
+        bars[newer + BAR_BEFORE] = head + 1
+    ctl[BARS_HEAD] = head + 1 if (head + 2) * BAR_WIDTH <= len(bars) else 0
+    ctl[BARS] += 1
+    return c
+
+
+@compiled
+def _set_bar(bars: Int64s, c: int, ts: int, price: int) -> None:
+    """Let a new bar begin with its first trade."""
+    bars[c + BAR_OPEN] = price
+    bars[c + BAR_HIGH] = price
+    bars[c + BAR_LOW] = price
+    bars[c + BAR_CLOSE] = price
+    bars[c + BAR_FIRST_NS] = ts
+    bars[c + BAR_LAST_NS] = ts
+
+
+@compiled
+def _mark_dirty(bars: Int64s, c: int, ctl: Int64s, dirty: Int64s) -> None:
+    if bars[c + BAR_FLAGS] & BAR_DIRTY == 0:
+        bars[c + BAR_FLAGS] |= BAR_DIRTY
         dirty[ctl[DIRTY_COUNT]] = c // BAR_WIDTH
         ctl[DIRTY_COUNT] += 1
 
 
 @compiled
-def _add_to_bar(ring: Int64s, c: int, ts: int, price: int, size: int) -> None:
-    if price > ring[c + BAR_HIGH]:
-        ring[c + BAR_HIGH] = price
-    if price < ring[c + BAR_LOW]:
-        ring[c + BAR_LOW] = price
-    if ts < ring[c + BAR_FIRST_NS]:
-        ring[c + BAR_FIRST_NS] = ts
-        ring[c + BAR_OPEN] = price
-    if ts >= ring[c + BAR_LAST_NS]:
-        ring[c + BAR_LAST_NS] = ts
-        ring[c + BAR_CLOSE] = price
-    ring[c + BAR_VOLUME] += size
-    ring[c + BAR_TRADES] += 1
-    _add_money(ring, c, BAR_DOLLARS, BAR_NANOS, price, size)
+def _add_to_bar(bars: Int64s, c: int, ts: int, price: int, size: int) -> None:
+    if price > bars[c + BAR_HIGH]:
+        bars[c + BAR_HIGH] = price
+    if price < bars[c + BAR_LOW]:
+        bars[c + BAR_LOW] = price
+    if ts < bars[c + BAR_FIRST_NS]:
+        bars[c + BAR_FIRST_NS] = ts
+        bars[c + BAR_OPEN] = price
+    if ts >= bars[c + BAR_LAST_NS]:
+        bars[c + BAR_LAST_NS] = ts
+        bars[c + BAR_CLOSE] = price
+    bars[c + BAR_VOLUME] += size
+    bars[c + BAR_TRADES] += 1
+    _add_money(bars, c, BAR_DOLLARS, BAR_NANOS, price, size)
 
 
 @compiled
-def _bar_count(
-    state: Int64s, r: int, ctl: Int64s, ring: Int64s, c: int, minute: int, ts: int
-) -> None:
-    if ring[c + BAR_MINUTE] != minute and ctl[PRE_NS] <= ts < ctl[POST_END_NS]:
+def _count_bar(state: Int64s, r: int, ctl: Int64s, ts: int) -> None:
+    if ctl[PRE_NS] <= ts < ctl[POST_END_NS]:
         state[r + BAR_COUNT] += 1
 
 
 @compiled
 def _apply_trade(
     state: Int64s,
-    ring: Int64s,
+    bars: Int64s,
     ctl: Int64s,
     touched: Int64s,
     dirty: Int64s,
@@ -386,14 +423,16 @@ def _apply_trade(
     """One trade into its bar, its session's figures, last and mark."""
     r = slot * STATE_WIDTH
     minute = ts // MINUTE_NS
-    c = _cell(ring, slot, minute)
+    c = _bar_of(state, bars, ctl, slot, minute)
     why = 0
-    if ring[c + BAR_MINUTE] > minute:
+    if c < 0:
         why |= LATE_BAR
-    elif ring[c + BAR_MINUTE] != minute or ring[c + BAR_FLAGS] & BAR_OHLCV == 0:
-        _bar_count(state, r, ctl, ring, c, minute, ts)
-        _open_cell(ring, c, ctl, dirty, slot, minute, price, ts)
-        _add_to_bar(ring, c, ts, price, size)
+    elif bars[c + BAR_FLAGS] & BAR_OHLCV == 0:
+        if bars[c + BAR_VOLUME] == 0:
+            _set_bar(bars, c, ts, price)
+            _count_bar(state, r, ctl, ts)
+        _mark_dirty(bars, c, ctl, dirty)
+        _add_to_bar(bars, c, ts, price, size)
     if ts >= ctl[DAY_START_NS]:
         _guard_print(state, r, ctl, touched, ts, price)
         if ts >= state[r + TRADE_NS]:
@@ -449,7 +488,7 @@ def _apply_ohlcv(
     at: int,
     rank: int,
     state: Int64s,
-    ring: Int64s,
+    bars: Int64s,
     ctl: Int64s,
     touched: Int64s,
     dirty: Int64s,
@@ -472,30 +511,31 @@ def _apply_ohlcv(
         return
     state[r + SOURCE] = rank
     minute = ts // MINUTE_NS
-    c = _cell(ring, slot, minute)
-    if ring[c + BAR_MINUTE] > minute:
+    c = _bar_of(state, bars, ctl, slot, minute)
+    if c < 0:
         return
-    _bar_count(state, r, ctl, ring, c, minute, ts)
-    if rank == FROM_OHLCV_1M and ring[c + BAR_MINUTE] == minute and ts >= ctl[SESSION_START_NS]:
-        state[r + VOLUME] -= ring[c + BAR_VOLUME] * (ctl[IN_SESSION] != 0)
-    if rank == FROM_OHLCV_1M and ring[c + BAR_MINUTE] == minute:
-        ring[c + BAR_VOLUME] = 0
-        ring[c + BAR_HIGH] = high
-        ring[c + BAR_LOW] = low
-        ring[c + BAR_OPEN] = opening
-    _open_cell(ring, c, ctl, dirty, slot, minute, opening, ts)
-    ring[c + BAR_FLAGS] |= BAR_OHLCV
-    ring[c + BAR_HIGH] = max(ring[c + BAR_HIGH], high)
-    ring[c + BAR_LOW] = min(ring[c + BAR_LOW], low)
-    if ts >= ring[c + BAR_LAST_NS]:
-        ring[c + BAR_CLOSE] = close
-        ring[c + BAR_LAST_NS] = ts
-    if ts < ring[c + BAR_FIRST_NS]:
-        ring[c + BAR_OPEN] = opening
-        ring[c + BAR_FIRST_NS] = ts
-    ring[c + BAR_VOLUME] += volume
-    ring[c + BAR_TRADES] = -1
-    ring[c + BAR_DOLLARS] = -1
+    replaced = bars[c + BAR_VOLUME]
+    if replaced == 0:
+        _count_bar(state, r, ctl, ts)
+    if replaced == 0 or rank == FROM_OHLCV_1M:
+        _set_bar(bars, c, ts, opening)
+    if rank == FROM_OHLCV_1M:
+        bars[c + BAR_VOLUME] = 0
+        if ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]:
+            state[r + VOLUME] -= replaced
+    _mark_dirty(bars, c, ctl, dirty)
+    bars[c + BAR_FLAGS] |= BAR_OHLCV
+    bars[c + BAR_HIGH] = max(bars[c + BAR_HIGH], high)
+    bars[c + BAR_LOW] = min(bars[c + BAR_LOW], low)
+    if ts >= bars[c + BAR_LAST_NS]:
+        bars[c + BAR_CLOSE] = close
+        bars[c + BAR_LAST_NS] = ts
+    if ts < bars[c + BAR_FIRST_NS]:
+        bars[c + BAR_OPEN] = opening
+        bars[c + BAR_FIRST_NS] = ts
+    bars[c + BAR_VOLUME] += volume
+    bars[c + BAR_TRADES] = -1
+    bars[c + BAR_DOLLARS] = -1
     if ts < ctl[DAY_START_NS]:
         return
     for price in (opening, high, low, close):
@@ -516,12 +556,14 @@ def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
 
 
 @compiled
-def _cell_waits(ring: Int64s, slot: int, ts: int) -> bool:
-    """Whether the cell of that minute still holds an older bar that was not taken."""
-    minute = ts // MINUTE_NS
-    c = _cell(ring, slot, minute)
-    waits: bool = ring[c + BAR_MINUTE] < minute and ring[c + BAR_FLAGS] & BAR_DIRTY != 0
-    return waits
+def _log_waits(bars: Int64s, ctl: Int64s) -> int:
+    """Why the next place of the log cannot be written: `FLUSH`, `GROW`, or 0 where it can."""
+    c = int(ctl[BARS_HEAD]) * BAR_WIDTH
+    if bars[c + BAR_FLAGS] & BAR_DIRTY != 0:
+        return FLUSH
+    oldest = ctl[CLOCK_NS] // MINUTE_NS - KEPT_MINUTES - SPARE_MINUTES
+    minute = bars[c + BAR_MINUTE]
+    return GROW if minute != 0 and minute > oldest else 0
 
 
 @compiled
@@ -593,9 +635,7 @@ def _agreeing_time(buf: Bytes, at: int, end: int, limit: int) -> int:
 
 
 @compiled
-def _locate(
-    buf: Bytes, ctl: Int64s, state: Int64s, ring: Int64s, ids: UInt64s, at: int, place: int
-) -> int:
+def _locate(buf: Bytes, ctl: Int64s, state: Int64s, ids: UInt64s, at: int, place: int) -> int:
     """Find the slot of the record at `at` ahead of its turn and have its memory fetched.
 
     The slot goes to the pipe at `place`; returns the next record's position, `at` where there is
@@ -611,9 +651,6 @@ def _locate(
         if buf[at + 28] == ACTION_T or buf[at + 1] == 0:
             prefetch(state, r + 8)
             prefetch(state, r + 16)
-            c = _cell(ring, slot, ctl[CLOCK_NS] // MINUTE_NS)
-            prefetch(ring, c)
-            prefetch(ring, c + BAR_WIDTH - 1)
     return at + np.int64(buf[at]) * 4
 
 
@@ -622,7 +659,7 @@ def consume(
     buf: Bytes,
     ctl: Int64s,
     state: Int64s,
-    ring: Int64s,
+    bars: Int64s,
     ids: UInt64s,
     touched: Int64s,
     dirty: Int64s,
@@ -633,13 +670,14 @@ def consume(
 
     Returns why it came back: `NEED_BYTES` (no whole record is left), `BOUNDARY` (the next record
     is at or past the stop), `CONTROL` (a record for Python to decode stands at the position),
-    `NEW_ID` (so does one whose id is not mapped), `FLUSH` (`dirty` or `late` is full), `CORRUPT`
+    `NEW_ID` (so does one whose id is not mapped), `FLUSH` (`dirty` or `late` is full, or
+    the log's next bar was not taken), `GROW` (the log is too small to keep an hour), `CORRUPT`
     (a record's length is less than a header's). The position is that of the next record.
     """
     buf = borrowed(buf)
     ctl = borrowed(ctl)
     state = borrowed(state)
-    ring = borrowed(ring)
+    bars = borrowed(bars)
     ids = borrowed(ids)
     touched = borrowed(touched)
     dirty = borrowed(dirty)
@@ -659,7 +697,7 @@ def consume(
     place = 0
     for k in range(PIPE_DEPTH):
         ctl[PIPE + k] = -1
-        ahead = _locate(buf, ctl, state, ring, ids, ahead, k)
+        ahead = _locate(buf, ctl, state, ids, ahead, k)
     while at + 16 <= end:
         length = np.int64(buf[at]) * 4
         if length < 16:
@@ -668,7 +706,7 @@ def consume(
         if at + length > end:
             break
         slot = ctl[PIPE + place]
-        ahead = _locate(buf, ctl, state, ring, ids, ahead, place)
+        ahead = _locate(buf, ctl, state, ids, ahead, place)
         place = (place + 1) & (PIPE_DEPTH - 1)
         rtype = np.int64(buf[at + 1])
         least = least_length(rtype)
@@ -708,13 +746,14 @@ def consume(
         if slot < 0:
             reason = NEW_ID
             break
-        if (
-            ctl[DIRTY_COUNT] >= room_dirty
-            or ctl[LATE_COUNT] >= room_late
-            or (_makes_bar(buf, at, rtype) and _cell_waits(ring, slot, ts))
-        ):
-            reason = FLUSH
-            break
+        if _makes_bar(buf, at, rtype):
+            ctl[CLOCK_NS] = clock
+            if ctl[DIRTY_COUNT] >= room_dirty or ctl[LATE_COUNT] >= room_late:
+                reason = FLUSH
+                break
+            reason = _log_waits(bars, ctl)
+            if reason != 0:
+                break
         records += 1
         key = rtype << 16 | np.int64(buf[at + 2]) | np.int64(buf[at + 3]) << 8
         _note_watermark(marks, key, ts)
@@ -737,7 +776,7 @@ def consume(
                     state, slot * STATE_WIDTH, ts
                 ):
                     trades += 1
-                    _apply_trade(state, ring, ctl, touched, dirty, late, slot, ts, price, size)
+                    _apply_trade(state, bars, ctl, touched, dirty, late, slot, ts, price, size)
         elif rtype == 0x00:
             price = _i64(buf, at + 16)
             size = _u32(buf, at + 24)
@@ -745,7 +784,7 @@ def consume(
                 state, slot * STATE_WIDTH, ts
             ):
                 trades += 1
-                _apply_trade(state, ring, ctl, touched, dirty, late, slot, ts, price, size)
+                _apply_trade(state, bars, ctl, touched, dirty, late, slot, ts, price, size)
         elif rtype >= 0xC3:
             quotes += 1
             if ts >= ctl[DAY_START_NS]:
@@ -760,7 +799,7 @@ def consume(
                 )
         else:
             rank = FROM_OHLCV_1M if rtype == 0x21 else FROM_OHLCV_1S
-            _apply_ohlcv(buf, at, rank, state, ring, ctl, touched, dirty, slot, ts)
+            _apply_ohlcv(buf, at, rank, state, bars, ctl, touched, dirty, slot, ts)
         if ts < clock:
             ctl[LATE] += 1
         else:
@@ -775,20 +814,16 @@ def consume(
 
 
 @compiled
-def gather_dirty(ring: Int64s, dirty: Int64s, count: int, slots: Int64s, bars: Int64s) -> int:
+def gather_dirty(bars: Int64s, dirty: Int64s, count: int, taken: Int64s) -> None:
     """Copy the changed bars out and mark them as taken.
 
-    `slots` (count,) and `bars` (BAR_WIDTH, count) receive them; returns how many there are.
+    `taken`, shape (BAR_WIDTH, count), receives them.
     """
-    slots_a_minute = len(ring) // (RING_MINUTES * BAR_WIDTH)
     for k in range(count):
-        slot = dirty[k] % slots_a_minute
         c = dirty[k] * BAR_WIDTH
-        ring[c + BAR_FLAGS] &= ~BAR_DIRTY
-        slots[k] = slot
+        bars[c + BAR_FLAGS] &= ~BAR_DIRTY
         for f in range(BAR_WIDTH):
-            bars[f, k] = ring[c + f]
-    return count
+            taken[f, k] = bars[c + f]
 
 
 @compiled

@@ -19,6 +19,7 @@ from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats
 from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
 
 LATE_ROOM = 4096
+FIRST_BARS = 1 << 15
 WATERMARK_ROWS = 64
 # The part of a state row that belongs to the running session.
 SESSION_FIELDS = slice(k.OPEN_NS, k.NANOS + 1)
@@ -48,7 +49,7 @@ class Market:
         self.ctl[k.MARK_MODE] = mark_mode
         self.ctl[k.STOP_NS] = FAR_FUTURE_NS
         self.state = _aligned(capacity * k.STATE_WIDTH)
-        self.ring = _aligned(capacity * k.RING_MINUTES * k.BAR_WIDTH)
+        self.bars: Int64s = np.zeros(FIRST_BARS * k.BAR_WIDTH, np.int64)
         self.touched: Int64s = np.zeros(capacity, np.int64)
         self.dirty: Int64s = np.zeros(2 * capacity, np.int64)
         self.late: Int64s = np.zeros((LATE_ROOM, k.LATE_WIDTH), np.int64)
@@ -75,11 +76,6 @@ class Market:
         return self.state.reshape(self.capacity, k.STATE_WIDTH)[: self.count]
 
     @property
-    def _planes(self) -> Int64s:
-        """The ring with its shape (RING_MINUTES, capacity, BAR_WIDTH); a view."""
-        return self.ring.reshape(k.RING_MINUTES, self.capacity, k.BAR_WIDTH)
-
-    @property
     def clock_ns(self) -> int:
         """The event time of the newest record applied, 0 before the first."""
         return int(self.ctl[k.CLOCK_NS])
@@ -93,12 +89,6 @@ class Market:
 
     def _grow(self, capacity: int) -> None:
         self.state = _enlarged(self.state, capacity * k.STATE_WIDTH)
-        ring = _aligned(capacity * k.RING_MINUTES * k.BAR_WIDTH)
-        ring.reshape(k.RING_MINUTES, capacity, k.BAR_WIDTH)[:, : self.capacity] = self._planes
-        self.ring = ring
-        count = int(self.ctl[k.DIRTY_COUNT])
-        minutes, slots = np.divmod(self.dirty[:count], self.capacity)
-        self.dirty[:count] = minutes * capacity + slots
         self.touched = np.concatenate([self.touched, np.zeros_like(self.touched)])
         self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
         more = capacity - self.capacity
@@ -113,13 +103,19 @@ class Market:
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
         self.capacity = capacity
 
+    def grow_bars(self) -> None:
+        """Make the log of bars twice as long; what is in it keeps its place."""
+        filled = len(self.bars)
+        self.bars = np.concatenate([self.bars, np.zeros(filled, np.int64)])
+        self.ctl[k.BARS_HEAD] = filled // k.BAR_WIDTH
+
     def consume(self, data: Bytes, ids: InstrumentIds) -> int:
         """Run the compiled loop over `data` between `ctl[POSITION]` and `ctl[END]`."""
         return k.consume(
             data,
             self.ctl,
             self.state,
-            self.ring,
+            self.bars,
             ids.table,
             self.touched,
             self.dirty,
@@ -142,13 +138,12 @@ class Market:
         count = int(self.ctl[k.DIRTY_COUNT])
         if count == 0:
             return None
-        slots = np.empty(count, np.int64)
         bars = np.empty((k.BAR_WIDTH, count), np.int64)
-        k.gather_dirty(self.ring, self.dirty, count, slots, bars)
+        k.gather_dirty(self.bars, self.dirty, count, bars)
         self.ctl[k.DIRTY_COUNT] = 0
         from_ohlcv = bars[k.BAR_FLAGS] & k.BAR_OHLCV != 0
         return BarBatch(
-            slot=slots.astype(np.int32),
+            slot=bars[k.BAR_SLOT].astype(np.int32),
             minute=bars[k.BAR_MINUTE],
             open=bars[k.BAR_OPEN],
             high=bars[k.BAR_HIGH],
@@ -224,7 +219,8 @@ class Market:
 
     def begin_day(self, day: TradingDay, at_ns: int) -> None:
         """Start afresh on a new session date, in the session that `at_ns` falls in."""
-        self.state[:] = 0
+        rows = self.state.reshape(self.capacity, k.STATE_WIDTH)
+        rows[:, : k.NEWEST_BAR] = 0
         self.ctl[k.TOUCHED_COUNT] = 0
         self.sessions[:] = 0
         self.regular_close[:] = 0
@@ -247,13 +243,22 @@ class Market:
             return self.rows[:, SESSION_FIELDS]
         return self.sessions[session, : self.count]
 
-    def ring_of(self, slot: int) -> Int64s:
-        """Return one symbol's bars in the ring, shape (RING_MINUTES, BAR_WIDTH), by minute."""
-        cells = self._planes[:, slot].copy()
-        newest = int(cells[:, k.BAR_MINUTE].max())
-        newest = max(newest, self.clock_ns // MINUTE_NS)
-        cells = cells[cells[:, k.BAR_MINUTE] > newest - k.RING_MINUTES]
-        return cells[np.argsort(cells[:, k.BAR_MINUTE])]
+    def last_bars(self, slot: int) -> Int64s:
+        """Return one symbol's bars of the last hour, oldest first, shape (bars, BAR_WIDTH)."""
+        log = self.bars.reshape(-1, k.BAR_WIDTH)
+        oldest = self.clock_ns // MINUTE_NS - k.KEPT_MINUTES
+        found = []
+        before = 2**62
+        place = int(self.state[slot * k.STATE_WIDTH + k.NEWEST_BAR])
+        while place:
+            bar = log[place - 1]
+            minute = int(bar[k.BAR_MINUTE])
+            if bar[k.BAR_SLOT] != slot or not oldest < minute < before:
+                break
+            found.append(bar)
+            before = minute
+            place = int(bar[k.BAR_BEFORE])
+        return np.array(found[::-1], np.int64).reshape(-1, k.BAR_WIDTH)
 
 
 def _aligned(size: int) -> Int64s:

@@ -116,7 +116,7 @@ class Photographer:
         slot = self.market.symbols.find(symbol) if symbol else None
         if slot is None:
             return None
-        cells = self.market.ring_of(slot)
+        cells = self.market.last_bars(slot)
         return FocusBars(
             slot=slot,
             minute=cells[:, k.BAR_MINUTE],

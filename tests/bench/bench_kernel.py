@@ -46,7 +46,6 @@ def ours(path: Path, raw: NDArray[np.uint8], step_ns: int = SECOND_NS) -> float:
     ctl[k.POST_END_NS] = 2**62
     stop_ns = file.start_ns // MINUTE_NS * MINUTE_NS + step_ns
     market.state[:] = 0
-    market.ring[:] = 0
     began = time.perf_counter()
     while True:
         ctl[k.STOP_NS] = stop_ns
@@ -58,6 +57,8 @@ def ours(path: Path, raw: NDArray[np.uint8], step_ns: int = SECOND_NS) -> float:
                 market.close_minute()
                 market.take_bars()
             stop_ns += step_ns
+        elif reason == k.GROW:
+            market.grow_bars()
         else:
             market.take_bars()
     took = time.perf_counter() - began

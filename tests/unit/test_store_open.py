@@ -56,12 +56,14 @@ def journal_alone(path: Path) -> None:
 
 def damaged_journal(path: Path) -> None:
     make(path)
-    # Damage in the last entry is taken for a torn write and cut off, so that it needs many.
-    entries = ["INSERT INTO meta SELECT uuid(), ''"] * 20
-    edit(path, "PRAGMA disable_checkpoint_on_shutdown", *entries)
+    # Large entries, so that the damage falls on contents: DuckDB takes a damaged length for a torn
+    # write, and cuts the journal there.
+    rows = "INSERT INTO meta SELECT range + {}, 'value' FROM range(5000)"
+    first, second = rows.format(0), rows.format(5000)
+    edit(path, "PRAGMA disable_checkpoint_on_shutdown", first, second)
     journal = beside(path, ".wal")
     damaged = bytearray(journal.read_bytes())
-    damaged[len(damaged) // 2] ^= 255
+    damaged[len(damaged) // 4] ^= 255
     journal.write_bytes(damaged)
 
 
