@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -112,28 +113,45 @@ class DbnFile:
 
     def read_into(self, stop: threading.Event, reader: BlockReader) -> None:
         """Fill the reader's blocks until the file ends or `stop` is set (its thread's work)."""
+        delivered = 0
         ending = Ending()
         try:
             with self.path.open("rb") as file:
                 source, stream = _open_stream(file, self.path)
                 _skip(stream, self._metadata_bytes)
-                while not stop.is_set():
-                    buffer = reader.free_block(stop)
-                    if buffer is None:
-                        return
+                while (buffer := reader.free_block(stop)) is not None:
                     count = _fill(stream, buffer.data[HEADROOM_BYTES:])
                     if count == 0:
                         break
-                    reader.hand_over(
-                        Block(buffer, HEADROOM_BYTES, HEADROOM_BYTES + count, source.consumed)
-                    )
+                    delivered += count
+                    end = HEADROOM_BYTES + count
+                    reader.hand_over(Block(buffer, HEADROOM_BYTES, end, source.consumed))
                 if source.walker is not None and not source.walker.complete:
                     ending = Ending(f"{self.path.name} is cut off in the middle of a zstd frame")
         except zstandard.ZstdError as error:
+            self._hand_over_rest(delivered, stop, reader)
             ending = Ending(f"{self.path.name} has a corrupt zstd frame ({error})", corrupt=True)
         except OSError as error:
             ending = Ending(f"{self.path.name} cannot be read on: {error.strerror}", corrupt=True)
         reader.finish(ending)
+
+    def _hand_over_rest(self, delivered: int, stop: threading.Event, reader: BlockReader) -> None:
+        """Read what stands between the last block and the corrupt place, byte by byte.
+
+        The decompressor keeps nothing of a call that fails: only the smallest calls lose nothing.
+        """
+        buffer = reader.free_block(stop)
+        if buffer is None:
+            return
+        count = 0
+        with self.path.open("rb") as file, suppress(zstandard.ZstdError):
+            source, stream = _open_stream(file, self.path)
+            _skip(stream, self._metadata_bytes + delivered)
+            target = buffer.data[HEADROOM_BYTES:]
+            while count < len(target) and stream.readinto(target[count : count + 1]):
+                count += 1
+        end = HEADROOM_BYTES + count
+        reader.hand_over(Block(buffer, HEADROOM_BYTES, end, source.consumed))
 
 
 class BlockReader:
@@ -234,7 +252,8 @@ def _read_exactly(stream: _Readable, size: int) -> bytes:
 
 
 def _skip(stream: _Readable, size: int) -> None:
-    _read_exactly(stream, size)
+    while size > 0:
+        size -= len(_read_exactly(stream, min(size, BLOCK_BYTES))) or size
 
 
 def _read_metadata(stream: _Readable, path: Path) -> tuple[int, bytes]:

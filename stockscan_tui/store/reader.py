@@ -96,6 +96,8 @@ class Reader:
         self._new_cursor = cursor
         self._name = name
         self._cursor: duckdb.DuckDBPyConnection | None = None
+        # A symbol that is committed keeps its number for good.
+        self._numbers: dict[str, int] = {}
         # Held during a query, so that `release` from the writer's thread waits for its end.
         self._lock = Lock()
 
@@ -142,8 +144,7 @@ class Reader:
         """
         span = [_timestamp(start), _timestamp(end)]
         with self._asking() as cursor:
-            known = cursor.execute("SELECT id FROM symbols WHERE symbol = ?", [symbol]).fetchall()
-            number = known[0][0] if known else -1
+            number = self._number_of(symbol, cursor)
             columns = fetch_arrays(cursor.execute(_BARS, [number, *span]))
         order = np.argsort(columns["minute"], kind="stable")
         return BarColumns(**{name: column[order] for name, column in columns.items()})
@@ -172,6 +173,14 @@ class Reader:
         with self._asking() as cursor:
             row = cursor.execute(_COUNTS).fetchall()[0]
         return Counts(*row)
+
+    def _number_of(self, symbol: str, cursor: duckdb.DuckDBPyConnection) -> int:
+        if symbol not in self._numbers:
+            rows = cursor.execute("SELECT id FROM symbols WHERE symbol = ?", [symbol]).fetchall()
+            if not rows:
+                return -1
+            self._numbers[symbol] = int(rows[0][0])
+        return self._numbers[symbol]
 
     @contextmanager
     def _asking(self) -> Iterator[duckdb.DuckDBPyConnection]:
