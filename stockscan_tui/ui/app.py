@@ -170,7 +170,7 @@ class StockscanApp(App[int]):
 
     def _poll(self) -> None:
         snapshot = self._player.snapshot() if self._player is not None else None
-        if snapshot is None or self._board is None or not self._board.is_mounted:
+        if snapshot is None or self._board is None or not self._board.ready:
             return
         self._show(snapshot)
         if self._player is not None and self._player.failure():
@@ -179,7 +179,7 @@ class StockscanApp(App[int]):
     def _show(self, snapshot: Snapshot) -> None:
         now_s = self._clock.now_ns() / 1e9
         screen = self.screen
-        if isinstance(screen, SymbolScreen):
+        if isinstance(screen, SymbolScreen) and screen.ready:
             screen.show(snapshot, now_s)
         elif self._board is not None:
             self._board.show(snapshot, now_s)

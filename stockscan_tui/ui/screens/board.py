@@ -52,6 +52,7 @@ class BoardScreen(Screen[None]):
         self._began_s = 0.0
         self._former = SymbolFilter()
         self._refused = ""
+        self.ready = False
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
@@ -68,6 +69,7 @@ class BoardScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one(FilterInput).display = False
         self.query_one(Leaderboard).focus()
+        self.ready = True
 
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
@@ -111,6 +113,9 @@ class BoardScreen(Screen[None]):
         self.query_one("#hint", Static).update(self._hint(snapshot))
 
     def _hint(self, snapshot: Snapshot) -> str:
+        if self.query_one(FilterInput).display:
+            matching = f"{len(self._ranking.rows):,} match · Enter keeps · Esc restores"
+            return " " + printable(self._refused or matching)
         if snapshot.health.problems:
             return " " + printable(snapshot.health.problems[-1])
         if snapshot.feed.phase is Phase.ENDED:
@@ -237,8 +242,6 @@ class BoardScreen(Screen[None]):
         except UsageError as error:
             self._refused = str(error)
         self._refresh_order()
-        hint = self._refused or f"{len(self._ranking.rows):,} match · Enter keeps · Esc restores"
-        self.query_one("#hint", Static).update(" " + printable(hint))
 
     @on(Input.Submitted)
     def _submitted(self) -> None:

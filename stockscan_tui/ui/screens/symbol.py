@@ -31,6 +31,10 @@ class SymbolScreen(Screen[None]):
         self._ranking = ranking
         self._snapshot: Snapshot | None = None
         self._seconds = seconds
+        self.ready = False
+
+    def on_mount(self) -> None:
+        self.ready = True
 
     def compose(self) -> ComposeResult:
         yield StatusLine()

@@ -44,7 +44,7 @@ class _Palette:
     cursor: Style
 
 
-class Leaderboard(ScrollView, can_focus=True):
+class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
     """Symbols in the order of a ranking; a head line that stays, and rows below it."""
 
     COMPONENT_CLASSES = {
@@ -133,8 +133,14 @@ class Leaderboard(ScrollView, can_focus=True):
         self.scroll_to(y=top, animate=False, force=True)
 
     def follow(self, before: int) -> None:
-        """Keep the selected row at the height it had while it stood at place `before`."""
-        top = max(0, self.scroll_offset.y + self._ranking.cursor - before)
+        """Keep the selected row at the height it had while it stood at place `before`.
+
+        The head of the list stays in view as long as the selected row is on the same page.
+        """
+        top = self.scroll_offset.y
+        if top == 0 and self._ranking.cursor < self.page:
+            return
+        top = max(0, top + self._ranking.cursor - before)
         self.scroll_to(y=top, animate=False, force=True)
         self.reveal()
 

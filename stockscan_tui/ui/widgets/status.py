@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from stockscan_tui.market.calendar import Session
 from stockscan_tui.market.snapshot import Phase, Snapshot
+from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 
 PROGRESS_CELLS = 10
@@ -60,7 +61,7 @@ class StatusLine(Widget):
             (70, Text(_progress(feed.progress), dim)),
             (40, Text(f"{fmt.count(snapshot.health.records_per_s)} rec/s", dim)),
             (50, Text(f"{len(snapshot.symbols):,} symbols", dim)),
-            (30, Text(f"{feed.dataset} {feed.schema}", dim)),
+            (30, Text(printable(f"{feed.dataset} {feed.schema}"), dim)),
             (20, Text(fmt.fit(feed.title, min(cell_len(feed.title), 44)), dim)),
         ]
         return parts

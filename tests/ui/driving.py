@@ -1,0 +1,92 @@
+"""Runs the application without a terminal and waits for what a test expects of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from textual.pilot import Pilot
+
+from stockscan_tui.market.filters import SymbolFilter
+from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.snapshot import Snapshot
+from stockscan_tui.ui.app import Opening, StockscanApp
+from stockscan_tui.ui.screens.board import BoardScreen
+from stockscan_tui.ui.widgets.leaderboard import Leaderboard
+from tests.ui.market import FakePlayer, HandClock, market
+
+
+@dataclass
+class Stage:
+    """An application on a stage: its player, its clock, and a pilot for the keys."""
+
+    app: StockscanApp
+    player: FakePlayer
+    clock: HandClock
+    pilot: Pilot[int]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let the application run until the condition holds."""
+        for _ in range(400):
+            if condition():
+                return
+            await self.pilot.pause(0.01)
+        raise AssertionError("it never came to be")
+
+    async def show(self, snapshot: Snapshot | None = None, after_s: float = 0.0) -> None:
+        """Let time pass and the next picture be shown."""
+        self.clock.pass_s(after_s)
+        if snapshot is not None:
+            self.player.now = snapshot
+        self.app._poll()
+        await self.pilot.pause()
+
+    @property
+    def board(self) -> Leaderboard:
+        return self.app.screen.query_one(Leaderboard)
+
+    def shown(self, rows: int = 5) -> list[str]:
+        """Return the symbols of the first lines in view."""
+        lines = [self.board.render_line(y).text for y in range(1, rows + 1)]
+        return [line.split()[1] for line in lines if line.strip()]
+
+    def selected(self) -> str:
+        row = self.app._ranking.selected
+        assert row is not None
+        assert self.player.now is not None
+        return str(self.player.now.symbols[row])
+
+    def text(self) -> str:
+        """Return everything on the screen as text."""
+        screen = self.app.screen
+        return "\n".join(strip.text for strip in screen._compositor.render_strips())
+
+
+def on_stage(
+    act: Callable[[Stage], Awaitable[Any]],
+    *,
+    snapshot: Snapshot | None = None,
+    size: tuple[int, int] = (120, 36),
+    wait: bool = True,
+    chosen: SymbolFilter | None = None,
+    start: Callable[[Opening], FakePlayer] | None = None,
+) -> StockscanApp:
+    """Run `act` on a running application; returns it after its end."""
+    player = FakePlayer(market() if snapshot is None else snapshot)
+    clock = HandClock()
+    app = StockscanApp(start or (lambda _opening: player), title="day.dbn.zst", clock=clock,
+                       sort=MetricKey("chg"), chosen=chosen)  # fmt: skip
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            stage = Stage(app, player, clock, pilot)
+            if wait:
+                await stage.until(lambda: isinstance(app.screen, BoardScreen))
+                await stage.until(lambda: len(app._ranking.rows) > 0)
+                await pilot.pause()
+            await act(stage)
+
+    asyncio.run(run())
+    return app
