@@ -28,14 +28,14 @@ def arrive(*keys: str) -> Any:
     async def run(pilot: Pilot[Any]) -> None:
         app = pilot.app
         for _ in range(400):
-            if isinstance(app.screen, BoardScreen):
+            if isinstance(app.screen, BoardScreen) and len(app._ranking.rows):  # type: ignore[attr-defined]
                 break
             await pilot.pause(0.01)
         for key in keys:
             await pilot.press(key)
-        for _ in range(2):
+        for _ in range(3):
             app._poll()  # type: ignore[attr-defined]
-            await pilot.pause()
+            await pilot.pause(0.05)
 
     return run
 

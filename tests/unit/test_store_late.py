@@ -15,7 +15,7 @@ from stockscan_tui.market.batch import BarSource, Batch
 from stockscan_tui.store.writer import Writer
 from tests.unit.store_batches import MINUTE, Row, batch, stored
 
-SYMBOLS = ("A", "B", "C")
+SYMBOLS = ("A", "B")
 BARS = """
 SELECT symbol, epoch_us(ts) // 60000000, open, high, low, close, volume, trades,
     notional_dollars, notional_nanos, first_ns, last_ns
@@ -31,8 +31,8 @@ def trades(draw: st.DrawFn) -> Row:
     at_ns = draw(st.integers(0, 3))
     dollars, nanos = divmod(price * size, 10**9)
     return Row(
-        slot=draw(st.integers(0, 2)),
-        minute=MINUTE + draw(st.integers(0, 2)),
+        slot=draw(st.integers(0, 1)),
+        minute=MINUTE + draw(st.integers(0, 1)),
         open=price,
         high=price,
         low=price,
@@ -107,7 +107,7 @@ def cut(rows: Sequence[Row], cuts: Sequence[int], leaves: int) -> list[Batch]:
 @given(
     rows=st.lists(trades(), min_size=1, max_size=25),
     cuts=st.lists(st.integers(0, 25), max_size=6),
-    leaves=st.integers(-1, 4),
+    leaves=st.integers(-1, 2),
     repeats=st.lists(st.integers(0, 6), max_size=3),
     runs=st.integers(1, 2),
 )
@@ -136,3 +136,22 @@ def test_late_trade_leaves_an_unknown_count_unknown(tmp_path: Path) -> None:
     assert stored(
         tmp_path / "day.duckdb", "SELECT high, volume, trades, vwap, source FROM bars_1m"
     ) == [(11.0, 200, None, None, "ohlcv")]
+
+
+def test_trades_of_one_instant_keep_their_order_of_arrival(tmp_path: Path) -> None:
+    opened, second, third, closed = (
+        Row(0, MINUTE, open=price, close=price, first_ns=5, last_ns=5) for price in range(1, 5)
+    )
+    writer = Writer.open(tmp_path / "day.duckdb", dataset="X")
+    writer.put(batch(0, [opened], symbols=("A",)))
+    writer.put(batch(1, late=[second, third, closed]))
+    writer.close(10)
+    assert stored(tmp_path / "day.duckdb", "SELECT open, close FROM bars_1m") == [(1e-9, 4e-9)]
+
+
+def test_whole_bar_replaces_what_a_late_trade_left(tmp_path: Path) -> None:
+    writer = Writer.open(tmp_path / "day.duckdb", dataset="X")
+    writer.put(batch(0, late=[Row(0, MINUTE)], symbols=("A",)))
+    writer.put(batch(1, [Row(0, MINUTE, volume=7)]))
+    writer.close(10)
+    assert stored(tmp_path / "day.duckdb", "SELECT volume FROM bars_1m") == [(7,)]

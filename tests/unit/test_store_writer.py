@@ -202,21 +202,23 @@ def test_failed_statement_neither_loses_nor_repeats_a_batch(
     path: Path, word: str, kind: type[duckdb.Error], *, after: bool
 ) -> None:
     faults = Faults(after=after)
-    writer = Writer.open(path, dataset="EQUS.MINI", retry_s=0, connect=faults)
+    writer = Writer.open(path, dataset="EQUS.MINI", capacity=1, retry_s=0, connect=faults)
     reader = writer.reader()
-    assert reader.counts().bars == 0
+    writer.put(batch(0, [Row(0, MINUTE)], symbols=("A",)))
+    # With room for one, the second is taken when the first is committed.
+    writer.put(batch(1))
+    assert reader.counts().bars == 1
     faults.plan = {word: [kind(FULL)]}
-    writer.put(batch(0, [Row(0, MINUTE)], late=[Row(0, MINUTE, volume=5)], symbols=("A",)))
+    late = [Row(0, MINUTE, volume=5), Row(1, MINUTE, volume=1)]
+    writer.put(batch(2, [Row(1, MINUTE)], late, symbols=("B",), first_slot=1))
     assert faults.failed.wait(10)
-    late = [Row(0, MINUTE, volume=7), Row(1, MINUTE, volume=1)]
-    writer.put(batch(1, [Row(1, MINUTE)], late=late, symbols=("B",), first_slot=1))
-    writer.put(batch(2, [Row(1, MINUTE + 1)]))
+    writer.put(batch(3, [Row(0, MINUTE + 1)], late=[Row(0, MINUTE, volume=7)]))
     writer.close(10)
     assert writer.status().rows_written == 6
     assert stored(path, "SELECT symbol, volume FROM bars_1m ORDER BY ts, symbol") == [
         ("A", 112),
         ("B", 101),
-        ("B", 100),
+        ("A", 100),
     ]
     assert faults.opened == (2 if kind is duckdb.FatalException else 1)
 

@@ -19,12 +19,13 @@ _SOURCES = {
     CloseSource.NONE: "none in 10 days",
     CloseSource.FILE: "from the file given",
     CloseSource.DAILY: "official, ohlcv-1d",
-    CloseSource.DATABASE: "own close, database",
-    CloseSource.REPLAY: "own close, this replay",
-    CloseSource.FIRST_TRADE: "first trade of the day",
+    CloseSource.DATABASE: "own close, stored",
+    CloseSource.REPLAY: "own close, replayed",
+    CloseSource.FIRST_TRADE: "the first trade",
 }
 _WINDOWS = (1, 5, 15, 30, 60)
-FIGURE_CELLS = 30
+FIGURE_CELLS = 34
+CHART_ROWS = 12
 
 
 def block_chart(values: list[float], height: int) -> list[str]:
@@ -78,11 +79,14 @@ class Detail(Widget):
         return Text("\n").join([*lines, *([Text(""), *table] if table else [])])
 
     def _beside(self, lines: list[Text], width: int, height: int) -> Text:
-        """Two columns of figures with the chart to their right."""
+        """Figures in one or two columns; to their right the chart, and the minutes below it."""
         title, *rest = lines
         rows = height - 1
         columns = [rest[at : at + rows] for at in range(0, len(rest), rows)][:2]
-        chart = self._chart(width - FIGURE_CELLS * len(columns) - 4, rows)
+        room = width - FIGURE_CELLS * len(columns) - 4
+        right = self._chart(room, rows if rows <= CHART_ROWS else CHART_ROWS)
+        table = self._minutes(rows - len(right) - 1)
+        right += [Text(""), *table] if table else []
         joined = [title]
         for at in range(rows):
             line = Text("")
@@ -91,7 +95,7 @@ class Detail(Widget):
                 cell.truncate(FIGURE_CELLS - 2, pad=True)
                 line.append_text(cell)
                 line.append("  ")
-            joined.append(line.append_text(chart[at]) if at < len(chart) else line)
+            joined.append(line.append_text(right[at]) if at < len(right) else line)
         return Text("\n").join(joined)
 
     def _figures(self, s: Snapshot, row: int) -> list[Text]:
@@ -103,7 +107,7 @@ class Detail(Widget):
         lines = [title]
 
         def line(label: str, text: str, style: Style | str = "") -> None:
-            lines.append(Text(f"{label:<11}", dim).append(text, style))
+            lines.append(Text().append(f"{label:<11}", dim).append(text, style))
 
         line("bid × ask", f"{fmt.price(s.bid[row])} × {fmt.price(s.ask[row])}")
         spread = fmt.plain_percent(_value(s, "spread_pct", row))

@@ -28,6 +28,7 @@ from stockscan_tui.ui.ranking import Ranking
 
 FLASH_S = 0.3
 FLASH_FROM = 0.001
+SHOWN_FROM = 0.005
 _OFFICIAL = frozenset({CloseSource.FILE.value, CloseSource.DAILY.value})
 
 
@@ -268,9 +269,10 @@ def _cell(text: str, style: Style, *, reverse: bool) -> list[Segment]:
 
 
 def _by_sign(value: float, palette: _Palette) -> Style:
-    if value > 0:
+    """Return the colour of a percentage; what is shown as 0.00 has none."""
+    if value >= SHOWN_FROM:
         return palette.up
-    return palette.down if value < 0 else Style.null()
+    return palette.down if value <= -SHOWN_FROM else Style.null()
 
 
 def _by_tier(change: float) -> Style:
