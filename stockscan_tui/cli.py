@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed, so that `--help` answers at once.
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import os
 import re
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SCREEN_SPEED = 60.0
 DEMO_SPEED = 10.0
 DEMO_START = time(9, 29)
+SWITCH_S = 0.0005
 
 _DESCRIPTION = (
     "The whole US market in a terminal: movers, one-minute bars, and a local DuckDB file."
@@ -274,6 +276,9 @@ class _Play:
             chosen=parse_filter(self.given.filter),
             theme=self.config.theme,
         )
+        # A key passes through several threads on its way; at Python's own 5 ms each hand-over of
+        # the interpreter would be felt while the engine runs at full speed.
+        sys.setswitchinterval(SWITCH_S)
         on_signals(app.leave_soon)
         if math.isfinite(self.given.for_s):
             app.leave_after(self.given.for_s)
@@ -294,7 +299,12 @@ class _Play:
 
         files = self._files(opening)
         opening.say("reading closes and opening the database")
-        return Run(self._request(files, refresh_s=0.1), SystemClock())
+        run = Run(self._request(files, refresh_s=0.1), SystemClock())
+        # What was imported and read stays for the whole run: without this, the collector walks
+        # it again and again, which holds a key up for 100 ms.
+        gc.collect()
+        gc.freeze()
+        return run
 
     def _close(self, app: StockscanApp, status: int) -> int:
         """Save what is in memory and say what the run came to."""

@@ -39,6 +39,7 @@ from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snap
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.states import StateSaver
 from stockscan_tui.market.view import Photographer
+from stockscan_tui.priority import step_back
 
 BATCH_ROWS = 120_000
 BATCH_WAIT_NS = SECOND_NS
@@ -76,6 +77,7 @@ class Options:
             full speed; None to play from the first record.
         mark_mode: `kernel.MARK_AUTO`, `MARK_TRADE` or `MARK_MID`.
         refresh_s: How often a picture is made, in wall seconds; `math.inf` for at the end only.
+        behind_screen: Whether a screen of this process is to have the processor first.
     """
 
     feed: Feed
@@ -83,6 +85,7 @@ class Options:
     start_at: time | None = None
     mark_mode: int = k.MARK_AUTO
     refresh_s: float = 0.1
+    behind_screen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,16 @@ class Engine:
         """Whether records are still being played."""
         return self._thread.is_alive()
 
+    @property
+    def phase(self) -> Phase:
+        """How far the run has come."""
+        return self._phase
+
+    @property
+    def event_ns(self) -> int:
+        """The event time that has been reached, 0 before the first record."""
+        return max(self._now_ns, self._market.clock_ns)
+
     def failure(self) -> str:
         """Return why the engine broke off, empty while it has not."""
         return "" if self._error is None else str(self._error) or repr(self._error)
@@ -245,6 +258,8 @@ class Engine:
     # --- the engine's thread -----------------------------------------------------------------
 
     def _run(self) -> None:
+        if self._options.behind_screen:
+            step_back()
         try:
             self._play()
         except BaseException as error:  # noqa: BLE001 - told by outcome() to whoever joins
@@ -562,7 +577,7 @@ class Engine:
         self._shown_ns = wall_ns
         market = self._market
         self._snapshot = self._photographer.take(
-            event_ns=max(self._now_ns, market.clock_ns),
+            event_ns=self.event_ns,
             feed=self._feed(),
             health=self.health(),
             closes_known=bool(np.isfinite(market.prev_close[: market.count]).any()),

@@ -12,10 +12,11 @@ from typing import Protocol, TextIO
 import numpy as np
 
 from stockscan_tui.clock import Clock
+from stockscan_tui.engine import Engine
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey, rank
-from stockscan_tui.market.snapshot import Health, Snapshot
+from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.memory import resident_mb
 from stockscan_tui.run import Run, Summary
@@ -39,7 +40,7 @@ class Report:
 class Printer(Protocol):
     """How the lines of a run are written."""
 
-    def health(self, snapshot: Snapshot | None, health: Health) -> None: ...  # noqa: D102
+    def health(self, engine: Engine) -> None: ...  # noqa: D102
     def leaders(self, snapshot: Snapshot, rows: list[int]) -> None: ...  # noqa: D102
     def summary(self, summary: Summary) -> None: ...  # noqa: D102
 
@@ -59,7 +60,7 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
             break
         if now_ns - told_ns >= HEALTH_EVERY_NS:
             told_ns = now_ns
-            printer.health(run.snapshot(), run.engine.health())
+            printer.health(run.engine)
     summary = run.close()
     snapshot = run.snapshot()
     if snapshot is not None and report.leaders:
@@ -89,11 +90,12 @@ class _JsonLines:
         self.out.write(json.dumps(fields, separators=(",", ":")) + "\n")
         self.out.flush()
 
-    def health(self, snapshot: Snapshot | None, health: Health) -> None:
+    def health(self, engine: Engine) -> None:
+        health = engine.health()
         self._line(
             type="health",
-            ts=snapshot.event_ns if snapshot else None,
-            state=snapshot.feed.phase.value if snapshot else "opening",
+            ts=engine.event_ns,
+            state=engine.phase.value,
             records=health.records,
             records_per_s=round(health.records_per_s, 1),
             lag_ms=None,
@@ -146,9 +148,9 @@ class _Text:
     out: TextIO
     sort: MetricKey
 
-    def health(self, snapshot: Snapshot | None, health: Health) -> None:
-        state = snapshot.feed.phase.value if snapshot else "opening"
-        self.out.write(f"{state}: {health.records:,} records, {health.bars:,} bars\n")
+    def health(self, engine: Engine) -> None:
+        health = engine.health()
+        self.out.write(f"{engine.phase.value}: {health.records:,} records, {health.bars:,} bars\n")
 
     def leaders(self, snapshot: Snapshot, rows: list[int]) -> None:
         change = MetricKey("chg").values(snapshot)

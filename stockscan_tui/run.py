@@ -216,6 +216,7 @@ def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
         start_at=request.start_at,
         mark_mode=MARK_MODES[request.mark],
         refresh_s=request.refresh_s,
+        behind_screen=math.isfinite(request.refresh_s),
     )
 
 

@@ -60,6 +60,7 @@ class StockscanApp(App[int]):
         theme: The theme's name.
     """
 
+    TITLE = "stockscan"
     ENABLE_COMMAND_PALETTE = True
     CSS_PATH: ClassVar[list[str]] = [  # type: ignore[assignment]
         "screens/board.tcss",

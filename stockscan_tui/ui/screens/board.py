@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.filters import SymbolFilter, parse_filter
@@ -20,7 +20,7 @@ from stockscan_tui.ui.commands import BOARD, EVERYWHERE, bindings
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.widgets.detail import Detail
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
-from stockscan_tui.ui.widgets.lines import KeyLine, SummaryLine
+from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, SummaryLine
 from stockscan_tui.ui.widgets.status import StatusLine
 
 PANEL_FROM = 170
@@ -63,7 +63,7 @@ class BoardScreen(Screen[None]):
                 yield Leaderboard(self._ranking)
                 yield Detail(id="strip")
             yield Detail(id="panel")
-        yield Static("", id="hint", markup=False)
+        yield HintLine()
         yield KeyLine((*BOARD, *EVERYWHERE))
 
     def on_mount(self) -> None:
@@ -77,7 +77,7 @@ class BoardScreen(Screen[None]):
         self.query_one("#panel").display = panel
         tall = height >= STRIP_ROWS_FROM
         self.query_one("#strip").display = not panel and width >= STRIP_FROM and tall
-        self.query_one("#hint").display = height >= 20
+        self.query_one(HintLine).display = height >= 20
 
     # --- pictures -------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class BoardScreen(Screen[None]):
             summary.warn(snapshot.health.store_error)
         elif not snapshot.closes_known:
             summary.warn("no previous closes: changes are from the day's first trade")
-        self.query_one("#hint", Static).update(self._hint(snapshot))
+        self.query_one(HintLine).show(self._hint(snapshot))
 
     def _hint(self, snapshot: Snapshot) -> str:
         if self.query_one(FilterInput).display:
@@ -146,9 +146,10 @@ class BoardScreen(Screen[None]):
     # --- movement -------------------------------------------------------------------------------
 
     def _move(self, place: int) -> None:
+        before = self._ranking.cursor
         self._ranking.move_to(place, self._now_s)
         board = self.query_one(Leaderboard)
-        board.redraw()
+        board.redraw_cursor(before, self._ranking.cursor)
         board.reveal()
         self._show_selected()
 

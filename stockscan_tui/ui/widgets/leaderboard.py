@@ -9,7 +9,7 @@ import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -102,6 +102,14 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         self._sparks.clear()
         self.refresh()
 
+    def redraw_cursor(self, *places: int) -> None:
+        """Draw anew only the rows at these places, after the cursor went from one to another."""
+        for place in places:
+            self._lines.pop(place, None)
+            y = place - self.scroll_offset.y + 1
+            if 0 < y < self.size.height:
+                self.refresh(Region(0, y, self.size.width, 1))
+
     def _note_flashes(self, snapshot: Snapshot, now_s: float) -> None:
         count = len(snapshot.symbols)
         if len(self._last_marks) != count:
@@ -131,7 +139,8 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
             top = place
         elif place >= top + self.page:
             top = place - self.page + 1
-        self.scroll_to(y=top, animate=False, force=True)
+        if top != self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, force=True)
 
     def follow(self, before: int) -> None:
         """Keep the selected row at the height it had while it stood at place `before`.

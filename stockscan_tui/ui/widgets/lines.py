@@ -9,6 +9,7 @@ from textual.widget import Widget
 from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui.commands import Command
+from stockscan_tui.ui.format import fit
 
 
 class SummaryLine(Widget):
@@ -47,6 +48,23 @@ class SummaryLine(Widget):
         text = self._text.copy()
         text.truncate(max(self.size.width, 1), overflow="ellipsis")
         return text
+
+
+class HintLine(Widget):
+    """One line of advice, or of what has happened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = ""
+
+    def show(self, text: str) -> None:
+        """Show the text; drawn only when it is another one."""
+        if text != self._text:
+            self._text = text
+            self.refresh()
+
+    def render(self) -> Text:
+        return Text(fit(self._text, max(self.size.width, 1)))
 
 
 class KeyLine(Widget):
