@@ -21,6 +21,9 @@ Records = NDArray[Any]
 OPEN_NS = 1_781_530_200 * SECOND_NS
 DAY = date(2026, 6, 15)
 NULL_PRICE = 2**63 - 1
+# The library's stubs call its members strings.
+_RAW: Any = dbn.SType.RAW_SYMBOL
+_ID: Any = dbn.SType.INSTRUMENT_ID
 
 
 def trades(rows: Sequence[tuple[int, int, float, int]]) -> Records:
@@ -145,8 +148,8 @@ def metadata(
         dbn.Metadata(
             dataset=dataset,
             start=start_ns,
-            stype_in=dbn.SType.RAW_SYMBOL if schema else None,
-            stype_out=dbn.SType.INSTRUMENT_ID,
+            stype_in=_RAW if schema else None,
+            stype_out=_ID,
             schema=dbn.Schema.from_str(schema) if schema else None,
             symbols=list(spans),
             mappings=entries,
@@ -176,9 +179,9 @@ def mapping_record(number: int, symbol: str, ts_ns: int = OPEN_NS) -> bytes:
             publisher_id=0,
             instrument_id=number,
             ts_event=ts_ns,
-            stype_in=dbn.SType.RAW_SYMBOL,
+            stype_in=_RAW,
             stype_in_symbol=symbol,
-            stype_out=dbn.SType.INSTRUMENT_ID,
+            stype_out=_ID,
             stype_out_symbol=symbol,
             start_ts=ts_ns,
             end_ts=2**64 - 1,

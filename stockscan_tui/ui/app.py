@@ -131,6 +131,11 @@ class StockscanApp(App[int]):
         """Return our own theme variables, for Textual's themes that lack them."""
         return dict(DARK.variables)
 
+    @property
+    def _leaving_now(self) -> bool:
+        """Whether the screens are being taken down, so that nothing can be shown any more."""
+        return self._exit or self._closing or not self._running
+
     # --- life ----------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
@@ -147,6 +152,8 @@ class StockscanApp(App[int]):
             self.set_timer(self._for_s, self.action_leave)
 
     def _poll_opening(self) -> None:
+        if self._leaving_now:
+            return
         if self._leaving.is_set():
             self.action_leave()
         screen = self.screen
@@ -171,7 +178,7 @@ class StockscanApp(App[int]):
 
     def _poll(self) -> None:
         snapshot = self._player.snapshot() if self._player is not None else None
-        if snapshot is None or self._board is None or not self._board.ready:
+        if snapshot is None or self._board is None or not self._board.ready or self._leaving_now:
             return
         self._show(snapshot)
         if self._player is not None and self._player.failure():

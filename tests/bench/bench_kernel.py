@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import databento_dbn as dbn
 import numpy as np
@@ -72,7 +73,7 @@ def python_loop(raw: NDArray[np.uint8]) -> float:
     decoder.write(raw[: PEER_RECORDS * MBP1_DTYPE.itemsize].tobytes())
     bars: dict[tuple[int, int], list[int]] = {}
     quotes: dict[int, tuple[int, int]] = {}
-    for record in decoder.decode():
+    for record in cast("list[dbn.MBP1Msg]", decoder.decode()):
         level = record.levels[0]
         quotes[record.instrument_id] = (level.bid_px, level.ask_px)
         if record.action == "T":

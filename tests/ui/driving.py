@@ -83,7 +83,7 @@ def on_stage(
         async with app.run_test(size=size) as pilot:
             stage = Stage(app, player, clock, pilot)
             if wait:
-                await stage.until(lambda: isinstance(app.screen, BoardScreen))
+                await stage.until(lambda: isinstance(app.screen, BoardScreen) and app.screen.ready)
                 await stage.until(lambda: len(app._ranking.rows) > 0)
                 await pilot.pause()
             await act(stage)

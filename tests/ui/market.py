@@ -13,6 +13,7 @@ from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session
 from stockscan_tui.market.snapshot import (
     CloseSource,
     Feed,
+    Floats,
     FocusBars,
     Health,
     Phase,
@@ -37,7 +38,7 @@ def symbols(count: int) -> tuple[str, ...]:
 def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
     """Return a snapshot of `count` symbols in regular hours, fields replaced as told."""
     rng = np.random.default_rng(seed)
-    close = np.round(np.exp(rng.normal(3, 1.3, count)), 2)
+    close: Floats = np.round(np.exp(rng.normal(3, 1.3, count)), 2).astype(np.float64)
     moves = np.cumsum(rng.normal(0, 0.006, (90, count)), axis=0) + rng.normal(0, 0.12, count)
     marks = close * np.exp(moves)
     mark = np.round(marks[-1], 2)
@@ -45,7 +46,7 @@ def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
     spread = np.round(np.maximum(0.01, mark * rng.uniform(0.0003, 0.03, count)), 2)
     source = np.full(count, CloseSource.DAILY.value, np.uint8)
     source[3::11] = CloseSource.REPLAY.value
-    prev_close = close.copy()
+    prev_close: Floats = close.copy()
     prev_close[5::13], source[5::13] = np.nan, CloseSource.NONE.value
     names = symbols(count)
     volume = rng.geometric(0.0001, count).astype(np.int64)
@@ -79,7 +80,7 @@ def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
         pre_open=marks[0],
         volume=volume,
         trades=volume // 90,
-        notional=volume * close,
+        notional=(volume * close).astype(np.float64),
         vwap=marks.mean(axis=0),
         bars=rng.integers(0, 400, count),
         last_trade_ns=np.full(count, NOW_NS - 3 * SECOND_NS, np.int64),

@@ -27,7 +27,8 @@ def test_the_opening_screen_stays_until_the_day_so_far_is_taken_in() -> None:
         await stage.until(lambda: "taking in the day so far: 10:41" in stage.text())
         assert isinstance(stage.app.screen, OpeningScreen)
         stage.player.now = still
-        await stage.until(lambda: isinstance(stage.app.screen, BoardScreen))
+        await stage.until(lambda: getattr(stage.app.screen, "ready", False) is True)
+        assert isinstance(stage.app.screen, BoardScreen)
 
     on_stage(act, snapshot=priming, wait=False)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stockscan_tui.feed import dbn_file
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
-from stockscan_tui.market.dbn import RType
+from stockscan_tui.market.dbn import TRADE_DTYPE, RType
 from tests import wire
 from tests.playing import bars_by_pandas, play
 
@@ -28,8 +28,8 @@ def test_bars_equal_pandas_on_the_same_rows(tmp_path: Path) -> None:
 def test_bars_of_trades_equal_bars_of_rows(tmp_path: Path) -> None:
     rows = wire.random_rows(2, 5_000, 20, minutes=30)
     rows = rows[rows["action"] == b"T"]
-    trades = np.zeros(len(rows), wire.TRADE_DTYPE)
-    for name in wire.TRADE_DTYPE.names or ():
+    trades = np.zeros(len(rows), TRADE_DTYPE)
+    for name in TRADE_DTYPE.names or ():
         trades[name] = rows[name]
     trades["length"], trades["rtype"] = 12, RType.TRADE
     meta = wire.metadata("trades", SYMBOLS)
@@ -72,7 +72,7 @@ def test_a_capture_with_rows_and_trades_counts_each_trade_once(
         [(wire.OPEN_NS + (n // 3) * SECOND_NS, 1 + n % 2, 20 + n % 7, 10 + n) for n in range(300)]
     )
     rows = wire.rows_with_trade(trades)
-    parts = []
+    parts: list[wire.Records] = []
     for at in range(0, len(trades), 10):
         both = (rows[at : at + 10], trades[at : at + 10])
         parts.extend(both if rows_first else reversed(both))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,9 @@ def official_bars(path: Path) -> dict[tuple[str, int], tuple[float, float, float
     frame = frame.reset_index()
     frame = frame[(frame["action"] == "T") & (frame["size"] > 0)]
     frame["minute"] = frame["ts_recv"].astype("int64") // MINUTE_NS
-    found = {}
-    for (symbol, minute), group in frame.groupby(["symbol", "minute"]):
+    found: dict[Any, Any] = {}
+    groups: Any = frame.groupby(["symbol", "minute"])
+    for (symbol, minute), group in groups:
         price = group["price"]
         ends = (price.iloc[0], price.max(), price.min(), price.iloc[-1])
         found[symbol, int(minute)] = (*ends, int(group["size"].sum()))

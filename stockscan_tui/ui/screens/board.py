@@ -71,6 +71,9 @@ class BoardScreen(Screen[None]):
         self.query_one(Leaderboard).focus()
         self.ready = True
 
+    def on_unmount(self) -> None:
+        self.ready = False
+
     def on_resize(self, event: events.Resize) -> None:
         width, height = event.size
         panel = width >= PANEL_FROM

@@ -36,6 +36,9 @@ class SymbolScreen(Screen[None]):
     def on_mount(self) -> None:
         self.ready = True
 
+    def on_unmount(self) -> None:
+        self.ready = False
+
     def compose(self) -> ComposeResult:
         yield StatusLine()
         yield Detail(id="whole")
