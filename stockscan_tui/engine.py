@@ -298,7 +298,7 @@ class Engine:
             source = Source(file, self._stopping)
             self._sources.append(source)
             if file.start_ns > k.EARLIEST_NS and file.start_ns < k.LATEST_NS:
-                source.map_day(file.start_ns, self._slot)
+                source.map_day(file.start_ns, self._slots)
                 self._market.ctl[k.CLOCK_NS] = file.start_ns
             self._play_source(source, 0)
         self._market.ctl[k.CLOCK_NS] = 0
@@ -356,7 +356,7 @@ class Engine:
         for source in self._sources:
             if source.ended or source.next_ns >= stop_ns:
                 continue
-            source.map_day(stop_ns - 1, self._slot)
+            source.map_day(stop_ns - 1, self._slots)
             ctl[k.CLOCK_NS] = clock_ns
             self._play_source(source, stop_ns)
             newest_ns = max(newest_ns, int(ctl[k.CLOCK_NS]))
@@ -405,13 +405,16 @@ class Engine:
         if len(self._problems) < MOST_PROBLEMS:
             self._problems.append(problem)
 
-    def _slot(self, symbol: str) -> int:
-        """Return the symbol's slot; a new one gets its previous close."""
+    def _slots(self, symbols: Sequence[str]) -> list[int]:
+        """Return the symbols' slots; new ones get their previous closes."""
         known = self._market.count
-        slot = self._market.slot(symbol)
-        if slot == known:
-            self._resolve_closes(slot)
-        return slot
+        slots = self._market.slots(symbols)
+        if self._market.count > known:
+            self._resolve_closes(range(known, self._market.count))
+        return slots
+
+    def _slot(self, symbol: str) -> int:
+        return self._slots((symbol,))[0]
 
     def _take_control(self, source: Source) -> None:
         said = source.take_control()
@@ -426,7 +429,7 @@ class Engine:
                 if slot is not None:
                     symbol = self._market.symbols.names[slot]
                     self._closes.add(day, CloseSource.DAILY, {symbol: price})
-                    self._resolve_closes(slot)
+                    self._resolve_closes((slot,))
             case control.Message(text, True):
                 self._tell(f"the feed said: {text}")
             case _:
@@ -483,7 +486,7 @@ class Engine:
             self._send(self._states.everything(self._market.clock_ns))
         self._market.begin_day(day, at_ns)
         self._next_day = self._calendar.next_day(day.session_date)
-        self._resolve_closes()
+        self._resolve_closes(range(self._market.count))
 
     def _keep_closes(self, day: TradingDay) -> None:
         """Let the day's regular closes be known: to the next day, and to the store."""
@@ -505,13 +508,12 @@ class Engine:
             )
         )
 
-    def _resolve_closes(self, *only: int) -> None:
-        """Look up the previous close of some symbols, or of all."""
+    def _resolve_closes(self, slots: Sequence[int]) -> None:
+        """Look up the previous closes of some symbols."""
         market = self._market
         if market.day is None:
             return
         names = market.symbols.names
-        slots = only or range(market.count)
         for close, age, table in reversed(self._closes.before(market.day.session_date)):
             found = [slot for slot in slots if names[slot] in table]
             market.prev_close[found] = [table[names[slot]] for slot in found]

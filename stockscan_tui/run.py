@@ -165,6 +165,8 @@ class Run:
             if self.writer.status().error:
                 with suppress(StoreError):
                     self.writer.close(CLOSE_TIMEOUT_S)
+        self.writer.drain(CLOSE_TIMEOUT_S)
+        elapsed_s = (self._clock.now_ns() - self._began_ns) / SECOND_NS
         try:
             self.writer.close(CLOSE_TIMEOUT_S)
         except StoreError as error:
@@ -172,7 +174,6 @@ class Run:
         outcome = self.engine.outcome()
         if failure is not None:
             raise failure
-        elapsed_s = (self._clock.now_ns() - self._began_ns) / SECOND_NS
         health = outcome.health
         return Summary(
             records=health.records,

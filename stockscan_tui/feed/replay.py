@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +42,21 @@ class Source:
         self._reader: BlockReader | None = None
         self._block: Block | None = None
 
-    def map_day(self, ns: int, slot: Callable[[str], int]) -> None:
-        """Map the file's ids as its metadata has them on the UTC date of `ns`."""
+    def map_day(self, ns: int, slots: Callable[[Sequence[str]], Sequence[int]]) -> None:
+        """Map the file's ids as its metadata has them on the UTC date of `ns`.
+
+        Args:
+            ns: An instant, in ns since 1970.
+            slots: Gives the slots of symbols, new ones to those that have none.
+        """
         day_number = ns // DAY_NS
         if day_number == self.day_number:
             return
         self.day_number = day_number
         names = self.file.symbology.on(utc_date(ns))
-        self.ids.assign((number, slot(name)) for number, name in names.items())
+        # Sorted, because the library's own order changes from run to run, and slots must not.
+        numbers = sorted(names, key=names.__getitem__)
+        self.ids.assign(zip(numbers, slots([names[n] for n in numbers]), strict=True))
 
     def advance(self) -> bool:
         """Bring in the next block, behind the bytes that are left; False at the file's end."""

@@ -17,14 +17,13 @@ class Symbology:
     """The metadata's mappings of one file."""
 
     def __init__(self, metadata: dbn.Metadata) -> None:
-        # Sorted, because the library's own order changes from run to run.
-        self._intervals = sorted(_intervals(metadata))
+        self._intervals = _intervals(metadata)
 
     def __len__(self) -> int:
         return len(self._intervals)
 
     def on(self, day: date) -> dict[int, str]:
-        """Return instrument id → symbol on the UTC date `day`, in the order of symbols."""
+        """Return instrument id → symbol on the UTC date `day`, in no lasting order."""
         return {
             number: symbol for symbol, number, start, end in self._intervals if start <= day < end
         }

@@ -7,6 +7,7 @@ of sessions and days. Prices are int64 in 1e-9 dollars, 0 for none.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,12 +81,12 @@ class Market:
         """The event time of the newest record applied, 0 before the first."""
         return int(self.ctl[k.CLOCK_NS])
 
-    def slot(self, symbol: str) -> int:
-        """Return the symbol's slot; a new symbol gets the next one, with room made for it."""
-        slot = self.symbols.slot(symbol)
-        if slot >= self.capacity:
+    def slots(self, symbols: Sequence[str]) -> list[int]:
+        """Return the symbols' slots; new symbols get the next ones, with room made for them."""
+        slots = self.symbols.slots(symbols)
+        while self.count > self.capacity:
             self._grow(2 * self.capacity)
-        return slot
+        return slots
 
     def _grow(self, capacity: int) -> None:
         self.state = _enlarged(self.state, capacity * k.STATE_WIDTH)

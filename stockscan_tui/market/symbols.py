@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class SymbolTable:
             slot = self._slots[symbol] = len(self.names)
             self.names.append(symbol)
         return slot
+
+    def slots(self, symbols: Sequence[str]) -> list[int]:
+        """Return the slots of many symbols."""
+        return [self.slot(symbol) for symbol in symbols]
 
     def find(self, symbol: str) -> int | None:
         """Return the symbol's slot, or None where it has none."""

@@ -161,6 +161,11 @@ class Writer:
             self._readers.add(reader)
         return reader
 
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until everything handed over is committed; returns whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._queue or self._ended, timeout_s)
+
     def close(self, timeout_s: float) -> None:
         """Write what is queued, stop the thread, close the database and give up the lock.
 

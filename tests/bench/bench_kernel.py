@@ -41,7 +41,7 @@ def ours(path: Path, raw: NDArray[np.uint8], step_ns: int = SECOND_NS) -> float:
     file = DbnFile(path)
     market, ids = Market(capacity=len(file.symbology)), InstrumentIds()
     names = file.symbology.on(utc_date(file.start_ns))
-    ids.assign((number, market.slot(name)) for number, name in names.items())
+    ids.assign(zip(names, market.slots(list(names.values())), strict=True))
     ctl = market.ctl
     ctl[k.END], ctl[k.FINAL], ctl[k.IN_SESSION] = len(raw), 1, 1
     ctl[k.POST_END_NS] = 2**62

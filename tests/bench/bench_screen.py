@@ -47,8 +47,7 @@ def snapshot_and_rank(symbols: int = 12_000) -> float:
     calendar = load_calendar(cache_folder(), DAY)
     arrays = Market(capacity=symbols)
     rng = np.random.default_rng(1)
-    for n in range(symbols):
-        arrays.slot(f"S{n}")
+    arrays.slots([f"S{n}" for n in range(symbols)])
     day = calendar.day(DAY)
     arrays.begin_day(day, day.regular_ns)
     rows = arrays.rows

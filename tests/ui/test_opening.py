@@ -25,10 +25,10 @@ def test_the_opening_screen_stays_until_the_day_so_far_is_taken_in() -> None:
 
     async def act(stage: Stage) -> None:
         await stage.until(lambda: "taking in the day so far: 10:41" in stage.text())
-        assert isinstance(stage.app.screen, OpeningScreen)
+        assert type(stage.app.screen) is OpeningScreen
         stage.player.now = still
         await stage.until(lambda: getattr(stage.app.screen, "ready", False) is True)
-        assert isinstance(stage.app.screen, BoardScreen)
+        assert type(stage.app.screen).__name__ == BoardScreen.__name__
 
     on_stage(act, snapshot=priming, wait=False)
 
