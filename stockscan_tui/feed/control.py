@@ -8,7 +8,7 @@ from datetime import date
 import databento_dbn as dbn
 
 from stockscan_tui.market.calendar import utc_date
-from stockscan_tui.market.dbn import PRICE_SCALE, UNDEF_PRICE
+from stockscan_tui.market.dbn import PRICE_SCALE, UNDEF_PRICE, RType
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,18 @@ class Message:
 
 Control = Mapping | Definition | DailyBar | Message
 
+# The official decoder aborts on a record shorter than its version's layout. Bytes by version.
+_LEAST_BYTES = {
+    RType.STATUS: (40, 40, 40),
+    RType.DEFINITION: (360, 400, 520),
+    RType.ERROR: (80, 320, 320),
+    RType.SYMBOL_MAPPING: (80, 176, 176),
+    RType.SYSTEM: (80, 320, 320),
+    RType.STATISTICS: (64, 64, 80),
+    RType.OHLCV_1D: (56, 56, 56),
+}
+_KNOWN = frozenset(int(rtype) for rtype in _LEAST_BYTES)
+
 
 class ControlDecoder:
     """Decodes single records of one stream.
@@ -61,15 +73,18 @@ class ControlDecoder:
 
     def decode(self, record: bytes) -> Control | None:
         """Return what the record says; None where it says nothing that is used, or is broken."""
+        least = _LEAST_BYTES.get(RType(record[1])) if record[1] in _KNOWN else None
+        if least is None or len(record) < least[self._version - 1] + 8 * self._ts_out:
+            return None
         decoder = dbn.DBNDecoder(
             has_metadata=False, ts_out=self._ts_out, input_version=self._version
         )
         try:
             decoder.write(record)
             decoded = decoder.decode()
+            return _control(decoded[0]) if decoded else None
         except (dbn.DBNError, ValueError):
             return None
-        return _control(decoded[0]) if decoded else None
 
 
 def _control(record: object) -> Control | None:

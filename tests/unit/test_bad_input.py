@@ -164,7 +164,7 @@ def test_send_timestamps_are_stepped_over(tmp_path: Path) -> None:
 
 
 @given(data=st.binary(max_size=4_000), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_arbitrary_bytes_as_records_never_crash(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, seed: int
 ) -> None:

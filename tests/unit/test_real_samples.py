@@ -14,7 +14,11 @@ from tests.playing import play
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 FILES = sorted(SAMPLES.glob("*/*.dbn*"))
 
-pytestmark = pytest.mark.skipif(not FILES, reason="the real samples are not here")
+pytestmark = [
+    pytest.mark.skipif(not FILES, reason="the real samples are not here"),
+    # The client's own, which it lets through every filter in the code.
+    pytest.mark.filterwarnings("ignore:The inplace keyword"),
+]
 
 
 def official_bars(path: Path) -> dict[tuple[str, int], tuple[float, float, float, float, int]]:
@@ -24,6 +28,7 @@ def official_bars(path: Path) -> dict[tuple[str, int], tuple[float, float, float
         import databento
 
         frame = databento.DBNStore.from_file(path).to_df(pretty_ts=False, price_type="float")
+
     frame = frame.reset_index()
     frame = frame[(frame["action"] == "T") & (frame["size"] > 0)]
     frame["minute"] = frame["ts_recv"].astype("int64") // MINUTE_NS
