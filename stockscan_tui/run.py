@@ -21,9 +21,11 @@ from stockscan_tui.feed.reference import (
     closes_beside,
     read_closes,
 )
+from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import SECOND_NS, utc_date
 from stockscan_tui.market.snapshot import CloseSource, Feed, Snapshot
+from stockscan_tui.market.text import printable
 from stockscan_tui.store.writer import Writer
 
 MARK_MODES = {
@@ -87,6 +89,7 @@ class Run:
         self._clock = clock
         self._began_ns = clock.now_ns()
         files = [DbnFile(path) for path in request.files]
+        self._title = printable(" ".join(str(path) for path in request.files))
         datasets = {file.dataset for file in files}
         if len(datasets) > 1:
             raise InputError(
@@ -113,6 +116,7 @@ class Run:
         except BaseException:
             self.writer.close(CLOSE_TIMEOUT_S)
             raise
+        LOG.info("replaying %s into %s", self._title, printable(self.database))
         self.engine.start()
 
     def _stored_closes(self, before: date, oldest: date) -> dict[str, tuple[float, date, bool]]:
@@ -175,6 +179,9 @@ class Run:
         if failure is not None:
             raise failure
         health = outcome.health
+        for problem in health.problems:
+            LOG.warning("%s", printable(problem))
+        LOG.info("%s records, %s bars in %.1f s", health.records, health.bars, elapsed_s)
         return Summary(
             records=health.records,
             trades=health.trades,

@@ -90,14 +90,23 @@ class Source:
             self.fail(ending.error, corrupt=ending.corrupt)
         elif left:
             self.fail(f"{self.file.path.name} ends in the middle of a record", corrupt=False)
-        self.ended = True
+        self._end()
         return False
 
     def fail(self, problem: str, *, corrupt: bool) -> None:
         """End here: `problem` says why; all records before it have been applied."""
         self.problem = problem
         self.corrupt = corrupt
+        self._end()
+
+    def _end(self) -> None:
+        """Give up the memory of a source that has nothing more to say."""
         self.ended = True
+        self.data = _NOTHING
+        self.position = self.end = 0
+        self._block = None
+        self._reader = None
+        self.ids = InstrumentIds()
 
     def take_control(self) -> Control | None:
         """Decode the record at the position and step over it."""

@@ -8,8 +8,9 @@ import unicodedata
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def printable(text: str) -> str:
-    """Return `text` with every character that could act on a terminal replaced by �."""
+def printable(said: object) -> str:
+    """Return the text of `said` with every character that could act on a terminal replaced by �."""
+    text = str(said)
     if text.isascii() and text.isprintable():
         return text
     return "".join("�" if unicodedata.category(c) in _UNSAFE else c for c in text)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError, StoreHeldError
-from stockscan_tui.store.lock import beside, printable
+from stockscan_tui.market.text import printable
+from stockscan_tui.store.lock import beside
 
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     # The oldest DuckDB that reads the files is 1.5; without this, only 2.0 and later do.

@@ -14,16 +14,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stockscan_tui.errors import StoreError, StoreHeldError
+from stockscan_tui.market.text import printable
 
 
 def beside(path: Path, suffix: str) -> Path:
     """Return the file that stands beside `path` under its name and `suffix`."""
     return path.with_name(path.name + suffix)
-
-
-def printable(text: str | Path) -> str:
-    """Return `text` with every control character replaced, fit for a terminal."""
-    return "".join(char if char.isprintable() else "�" for char in str(text))
 
 
 class Hold:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import Int64s, Watermark
+from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import (
     Connect,
     connect_file,
@@ -22,7 +23,7 @@ from stockscan_tui.store.database import (
     one_line,
     open_database,
 )
-from stockscan_tui.store.lock import Hold, printable
+from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.schema import check_readable
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the database's timestamps have no zone

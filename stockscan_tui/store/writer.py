@@ -19,9 +19,10 @@ import duckdb
 
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import Batch
+from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import Connect, connect_file, one_line, open_database
 from stockscan_tui.store.ledger import Ledger, new_run
-from stockscan_tui.store.lock import Hold, printable
+from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.schema import migrate
 

@@ -80,8 +80,10 @@ def test_replay_prints_leaders_and_a_summary_and_keeps_the_bars(folder: Path, da
     done = stockscan(
         folder, "replay", day, "--headless", "--json", "--leaders", "5",
         "--prev-close", folder / "closes.csv", "--db", folder / "bars.duckdb",
+        "--log-file", folder / "run.log",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert "40000 records" in (folder / "run.log").read_text("utf-8")
     leaders = lines(done, "leader")
     assert list(leaders[0]) == ["type", "rank", "symbol", "last", "mark", "prev_close", "chg",
                                 "volume", "bars"]  # fmt: skip
