@@ -269,10 +269,12 @@ class Engine:
             self._phase = Phase.FAILED
         finally:
             self._stopping.set()
+            for source in self._sources:
+                source.close()
 
     def _play(self) -> None:
         self._open_sources()
-        waiting = [source for source in self._sources if not source.ended]
+        waiting = self._waiting()
         if waiting:
             self._begin(min(source.next_ns for source in waiting))
         while not self._stopping.is_set() and not self._ran_out():
@@ -289,19 +291,25 @@ class Engine:
             self._show(force=False)
         self._finish()
 
+    def _waiting(self) -> list[Source]:
+        return [source for source in self._sources if not source.ended]
+
     def _ran_out(self) -> bool:
-        return all(source.ended for source in self._sources)
+        return not self._waiting()
 
     def _open_sources(self) -> None:
         """Open every file and look up when its first record happens."""
         for file in self._files:
-            source = Source(file, self._stopping)
+            source = Source(file)
             self._sources.append(source)
             if file.start_ns > k.EARLIEST_NS and file.start_ns < k.LATEST_NS:
                 source.map_day(file.start_ns, self._slots)
                 self._market.ctl[k.CLOCK_NS] = file.start_ns
             self._play_source(source, 0)
         self._market.ctl[k.CLOCK_NS] = 0
+        waiting = sorted(self._waiting(), key=lambda source: source.next_ns)
+        for source in waiting[1:]:
+            source.park()
 
     def _begin(self, first_ns: int) -> None:
         self._first_ns = first_ns
@@ -339,7 +347,7 @@ class Engine:
     def _next_stop(self) -> int | None:
         """Return the instant to play up to next, None while nothing is due."""
         limit = self._boundary_ns
-        due = [source.next_ns for source in self._sources if not source.ended]
+        due = [source.next_ns for source in self._waiting()]
         if sum(ns < limit for ns in due) > 1:
             # Files that overlap take turns second by second.
             limit = min(limit, min(due) // SECOND_NS * SECOND_NS + SECOND_NS)
@@ -468,7 +476,7 @@ class Engine:
 
     def _skip_closed_hours(self) -> None:
         """Between sessions go straight to the next record or the next day's beginning."""
-        due = [source.next_ns for source in self._sources if not source.ended]
+        due = [source.next_ns for source in self._waiting()]
         if self._market.session is not Session.CLOSED or not due:
             return
         goal_ns = min(due) // MINUTE_NS * MINUTE_NS

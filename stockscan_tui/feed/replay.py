@@ -24,7 +24,7 @@ class Source:
     1970 for which ids are mapped.
     """
 
-    def __init__(self, file: DbnFile, stop: threading.Event) -> None:
+    def __init__(self, file: DbnFile) -> None:
         self.file = file
         self.ids = InstrumentIds()
         self.data = _NOTHING
@@ -38,7 +38,7 @@ class Source:
         self.corrupt = False
         self.consumed = 0
         self._decoder = ControlDecoder(file.version, ts_out=file.ts_out)
-        self._stop = stop
+        self._stop = threading.Event()
         self._reader: BlockReader | None = None
         self._block: Block | None = None
 
@@ -100,13 +100,24 @@ class Source:
         self._end()
 
     def _end(self) -> None:
-        """Give up the memory of a source that has nothing more to say."""
         self.ended = True
+        self.close()
+        self.ids = InstrumentIds()
+
+    def close(self) -> None:
+        """Let the reading thread end, and give up its memory."""
+        self._stop.set()
         self.data = _NOTHING
         self.position = self.end = 0
         self._block = None
         self._reader = None
-        self.ids = InstrumentIds()
+
+    def park(self) -> None:
+        """Close the file until its time comes, if nothing of it was applied yet."""
+        if self._block is not None and self.position == self._block.start and not self.final:
+            self.close()
+            self._stop = threading.Event()
+            self.consumed = 0
 
     def take_control(self) -> Control | None:
         """Decode the record at the position and step over it."""
