@@ -130,6 +130,8 @@ def _dispatch(given: argparse.Namespace) -> int:
         raise UsageError("--json goes with --headless.")
     if given.leaders < 0:
         raise UsageError("--leaders takes 0 or more.")
+    if getattr(given, "seed", 0) < 0:
+        raise UsageError("--seed takes 0 or more.")
     if not given.for_s > 0:
         raise UsageError("--for takes a number of seconds above 0.")
     from stockscan_tui.config import read_config  # noqa: PLC0415
@@ -241,7 +243,9 @@ class _Play:
 
     def _files(self, opening: Opening | None = None) -> tuple[Path, ...]:
         if self.given.command == "replay":
-            return tuple(self.given.files)
+            # One file by two names is played once: twice would double its volume.
+            named = {os.path.realpath(path): path for path in reversed(self.given.files)}
+            return tuple(reversed(named.values()))
         from stockscan_tui.config import cache_folder  # noqa: PLC0415
         from stockscan_tui.sim.demo import demo_file  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from stockscan_tui.errors import UsageError
+from stockscan_tui.errors import StoreError, UsageError
 
 APP = "stockscan"
 MARKS = ("auto", "trade", "mid")
@@ -74,15 +75,25 @@ def replay_database(files: Sequence[Path], keep: int = KEEP_REPLAYS) -> Path:
 
     The same files (path, size, time of change) have the same database, so that trying something
     out never touches another file's bars.
+
+    Raises:
+        StoreError: Nothing can be kept in the cache folder.
     """
     seal = hashlib.sha256()
     for file in sorted(path.resolve() for path in files):
         stat = file.stat()
-        seal.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        # A name need not be text: it may hold any bytes.
+        seal.update(os.fsencode(file) + f"\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     folder = cache_folder() / "replays"
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = folder / f"{seal.hexdigest()[:24]}.duckdb"
-    _prune(folder, chosen, keep)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _prune(folder, chosen, keep)
+    except OSError as error:
+        raise StoreError(
+            f"The cache folder {folder} cannot be used: {error.strerror}. "
+            "Make it writable, or name a database with --db."
+        ) from error
     return chosen
 
 

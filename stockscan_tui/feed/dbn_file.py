@@ -25,6 +25,7 @@ BLOCKS = 6
 # Room before a block for the bytes of the record that the block before it cut in two.
 HEADROOM_BYTES = 1 << 13
 READ_BYTES = 1 << 18
+MAX_WINDOW_BYTES = 1 << 27
 MAX_METADATA_BYTES = 1 << 28
 _NEWEST_VERSION = 3
 
@@ -70,6 +71,33 @@ class _Source:
         count = self._file.readinto(target)  # type: ignore[attr-defined]
         self.consumed += count
         return int(count)
+
+
+class _Decompressed:
+    """The bytes of a zstd file's frames, to the last one that can be made.
+
+    At a cut, zstandard's own reader keeps back what it has decompressed and not yet given out.
+    """
+
+    def __init__(self, file: BinaryIO, source: _Source, walker: FrameWalker) -> None:
+        self._file = file
+        self._walker = walker
+        self._delivered = 0
+        self._rest: memoryview | None = None
+        self._reader = _decompressor().stream_reader(
+            cast("BinaryIO", source), read_size=READ_BYTES, read_across_frames=True
+        )
+
+    def readinto(self, target: memoryview) -> int:
+        count = 0 if self._rest is not None else int(self._reader.readinto(target))
+        self._delivered += count
+        if count == 0 and self._walker.at_block_end:
+            if self._rest is None:
+                self._rest = memoryview(_decompressed_from(self._file, self._delivered))
+            count = min(len(target), len(self._rest))
+            target[:count] = self._rest[:count]
+            self._rest = self._rest[count:]
+        return count
 
 
 class DbnFile:
@@ -132,26 +160,27 @@ class DbnFile:
             self._hand_over_rest(delivered, stop, reader)
             ending = Ending(f"{self.path.name} has a corrupt zstd frame ({error})", corrupt=True)
         except OSError as error:
+            self._hand_over_rest(delivered, stop, reader)
             ending = Ending(f"{self.path.name} cannot be read on: {error.strerror}", corrupt=True)
         reader.finish(ending)
 
     def _hand_over_rest(self, delivered: int, stop: threading.Event, reader: BlockReader) -> None:
-        """Read what stands between the last block and the corrupt place, byte by byte.
+        """Read what stands between the last block and the bad place, byte by byte.
 
-        The decompressor keeps nothing of a call that fails: only the smallest calls lose nothing.
+        Nothing is kept of a call that fails: only the smallest calls lose nothing.
         """
         buffer = reader.free_block(stop)
         if buffer is None:
             return
         count = 0
-        with self.path.open("rb") as file, suppress(zstandard.ZstdError):
-            source, stream = _open_stream(file, self.path)
+        with suppress(zstandard.ZstdError, OSError), self.path.open("rb") as file:
+            _, stream = _open_stream(file, self.path)
             _skip(stream, self._metadata_bytes + delivered)
             target = buffer.data[HEADROOM_BYTES:]
             while count < len(target) and stream.readinto(target[count : count + 1]):
                 count += 1
         end = HEADROOM_BYTES + count
-        reader.hand_over(Block(buffer, HEADROOM_BYTES, end, source.consumed))
+        reader.hand_over(Block(buffer, HEADROOM_BYTES, end, self.size))
 
 
 class BlockReader:
@@ -224,15 +253,28 @@ def _open_stream(file: BinaryIO, path: Path) -> tuple[_Source, _Readable]:
         source = _Source(file, None)
         return source, source
     if head == FRAME_MAGIC or head in SKIPPABLE_MAGICS:
-        source = _Source(file, FrameWalker())
-        decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 27)
-        stream = decompressor.stream_reader(
-            cast("BinaryIO", source), read_size=READ_BYTES, read_across_frames=True
-        )
-        return source, stream
+        walker = FrameWalker()
+        source = _Source(file, walker)
+        return source, _Decompressed(file, source, walker)
     hint = " Convert it with `dbn` first." if path.suffix == ".dbz" else ""
     what = "is in the old DBZ encoding" if path.suffix == ".dbz" else "is not a DBN file"
     raise InputError(f"{path} {what}: it begins with {head!r}, not with 'DBN' or zstd.{hint}")
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+
+
+def _decompressed_from(file: BinaryIO, start: int) -> bytes:
+    """Decompress a file that ends in mid-frame anew; returns its bytes from `start` on."""
+    file.seek(0)
+    frame = _decompressor().decompressobj(read_across_frames=True)
+    done, kept = 0, []
+    while piece := file.read(READ_BYTES):
+        made = frame.decompress(piece)
+        kept.append(made[max(start - done, 0) :])
+        done += len(made)
+    return b"".join(kept)
 
 
 def _fill(stream: _Readable, target: memoryview) -> int:

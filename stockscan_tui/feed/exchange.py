@@ -37,7 +37,10 @@ def load_calendar(folder: Path, needed: date) -> Calendar:
     days = _read(path)
     if not days or days[-1][0] < needed + timedelta(days=14):
         made = _make()
-        days = _parse(made)
+        try:
+            days = _parse(made)
+        except (ValueError, AttributeError) as error:
+            raise _not_made(f"it printed {made[:40]!r}") from error
         _keep(path, made)
     return Calendar(days)
 
@@ -61,13 +64,18 @@ def _make() -> str:
         done = subprocess.run(  # noqa: S603 - this very module
             command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
         )
-    except subprocess.SubprocessError as error:
-        detail = getattr(error, "stderr", "") or str(error)
-        raise StockscanError(
-            f"The exchange calendar could not be made: {detail.strip().splitlines()[-1]}. "
-            "Reinstall exchange-calendars."
-        ) from error
+    except subprocess.CalledProcessError as error:
+        said: list[str] = error.stderr.strip().splitlines() or [str(error)]
+        raise _not_made(said[-1]) from error
+    except (subprocess.SubprocessError, OSError) as error:
+        raise _not_made(str(error)) from error
     return done.stdout
+
+
+def _not_made(why: str) -> StockscanError:
+    return StockscanError(
+        f"The exchange calendar could not be made: {why}. Reinstall exchange-calendars."
+    )
 
 
 def _keep(path: Path, text: str) -> None:

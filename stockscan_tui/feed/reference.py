@@ -104,31 +104,40 @@ def closes_beside(path: Path) -> Path | None:
 
 
 def _read_csv(path: Path) -> CloseFile:
+    closes, bad = [], []
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                row = _split(line)
+                parsed = _parse_row(row)
+                if parsed is not None:
+                    closes.append(parsed)
+                elif "".join(row).strip() and not _is_head(row, number):
+                    bad.append(number)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a CSV file of `symbol,close`: {error}.") from error
-    closes, bad = [], []
-    for number, row in enumerate(rows, 1):
-        if not row or not "".join(row).strip():
-            continue
-        parsed = _parse_row(row)
-        if parsed is not None:
-            closes.append(parsed)
-        elif not (number == 1 and row[0].strip().lower() == "symbol"):
-            bad.append(number)
     if not closes:
         raise InputError(f"{path} holds no line of the form `symbol,close`.")
     return CloseFile(path, undated=dict(closes), problems=_bad_lines(path, bad))
 
 
-def _parse_row(row: list[str]) -> tuple[str, float] | None:
-    symbol = row[0].strip()
+def _split(line: str) -> list[str]:
+    """Return a line's fields; line by line, so that a stray quote spoils no other line."""
     try:
-        price = float(row[1])
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return [line]
+
+
+def _is_head(row: list[str], number: int) -> bool:
+    return number == 1 and row[0].strip().lower() == "symbol"
+
+
+def _parse_row(row: list[str]) -> tuple[str, float] | None:
+    try:
+        symbol, price = row[0].strip(), float(row[1])
     except (IndexError, ValueError):
         return None
     return (symbol, price) if symbol and math.isfinite(price) and price > 0 else None

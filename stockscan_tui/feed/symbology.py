@@ -36,6 +36,7 @@ def _intervals(metadata: dbn.Metadata) -> list[Interval]:
         for entry in entries:
             other = entry["symbol"]
             symbol, number = (other, name) if ids_in else (name, other)
-            if symbol and number.isdigit() and int(number) < 2**32:
+            plain = number.isascii() and number.isdigit()
+            if symbol and plain and int(number) < 2**32:
                 found.append((symbol, int(number), entry["start_date"], entry["end_date"]))
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_MAGICS = frozenset(bytes([low, 0x2A, 0x4D, 0x18]) for low in range(0x50, 0x60))
+CHECKSUM_BYTES = 4
 _RLE_BLOCK = 1
 
 
@@ -24,6 +25,12 @@ class FrameWalker:
     def complete(self) -> bool:
         """Whether the bytes so far end exactly at a frame's end."""
         return not self._in_frame and self._skip == 0 and not self._pending
+
+    @property
+    def at_block_end(self) -> bool:
+        """Whether the bytes so far may end where a block ends in a frame that is not whole."""
+        between = self._in_frame and self._skip == 0
+        return not self._pending and (between or self._skip == CHECKSUM_BYTES)
 
     def feed(self, piece: bytes) -> None:
         """Take the next bytes of the stream."""
@@ -57,7 +64,7 @@ class FrameWalker:
         self._skip = 1 if (header >> 1) & 3 == _RLE_BLOCK else size
         if header & 1:
             self._in_frame = False
-            self._skip += 4 if self._checksum else 0
+            self._skip += CHECKSUM_BYTES if self._checksum else 0
         return 3
 
     def _frame_header(self, piece: bytes, position: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from stockscan_tui.errors import StockscanError
 from stockscan_tui.sim.day import DayPlan
 from stockscan_tui.sim.files import Progress, write_closes, write_day
 from stockscan_tui.sim.universe import make_universe
@@ -31,8 +32,25 @@ def demo_file(
 
     Raises:
         CancelledError: `cancelled` said so.
-        OSError: The file cannot be written.
+        StockscanError: The file cannot be written.
     """
+    try:
+        return _kept(folder, seed, symbols, records, progress, cancelled)
+    except OSError as error:
+        raise StockscanError(
+            f"The simulated day cannot be kept in {folder}: {error.strerror}. "
+            "Free some space there or make it writable."
+        ) from error
+
+
+def _kept(
+    folder: Path,
+    seed: int,
+    symbols: int,
+    records: int,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> Path:
     stem = f"simulated-v{GENERATOR}-{seed}-{symbols}-{records}"
     path = folder / f"{stem}.mbp-1.dbn.zst"
     if path.is_file():
