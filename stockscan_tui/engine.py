@@ -12,20 +12,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, time
-from typing import Protocol
 
 import numpy as np
 
 from stockscan_tui.clock import Clock
+from stockscan_tui.dispatch import Dispatch, Sink
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
+from stockscan_tui.feed.closing import keep_closes, resolve_closes
 from stockscan_tui.feed.dbn_file import DbnFile
-from stockscan_tui.feed.pace import Pacer
+from stockscan_tui.feed.pace import Pacer, Rate
 from stockscan_tui.feed.reference import LOOK_BACK_DAYS, PreviousCloses
 from stockscan_tui.feed.replay import Source
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.bars import BarBuffer, joined
-from stockscan_tui.market.batch import BarBatch, Batch, CloseBatch, StateBatch, Watermark
 from stockscan_tui.market.calendar import (
     MINUTE_NS,
     SECOND_NS,
@@ -37,30 +36,11 @@ from stockscan_tui.market.calendar import (
 )
 from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
 from stockscan_tui.market.state import Market
-from stockscan_tui.market.states import StateSaver
 from stockscan_tui.market.view import Photographer
 from stockscan_tui.priority import step_back
 
-BATCH_ROWS = 120_000
-BATCH_WAIT_NS = SECOND_NS
 WAIT_S = 0.02
 MOST_PROBLEMS = 50
-
-
-class SinkStatus(Protocol):
-    """How the store is doing."""
-
-    @property
-    def queue(self) -> int: ...  # noqa: D102
-    @property
-    def error(self) -> str: ...  # noqa: D102
-
-
-class Sink(Protocol):
-    """Where batches go."""
-
-    def put(self, batch: Batch) -> None: ...  # noqa: D102
-    def status(self) -> SinkStatus: ...  # noqa: D102
 
 
 StoredCloses = Callable[[date, date], dict[str, tuple[float, date, bool]]]
@@ -140,21 +120,15 @@ class Engine:
         self._photographer = Photographer(self._market, calendar)
         self._pacer = Pacer(options.speed)
         self._wanted = (options.speed, False)
-        self._buffer = BarBuffer()
-        self._late: list[BarBatch] = []
-        self._closings: list[CloseBatch] = []
-        self._states = StateSaver(self._market)
+        self._dispatch = Dispatch(self._market, sink, clock)
         self._sources: list[Source] = []
         self._boundary_ns = 0
         self._now_ns = 0
         self._first_ns = 0
         self._goal_ns = 0
         self._next_day: TradingDay | None = None
-        self._serial = 0
-        self._told_symbols = 0
-        self._sent_ns = 0
         self._unmapped = 0
-        self._rate = _Rate()
+        self._rate = Rate()
         self._phase = Phase.OPENING
         self._snapshot: Snapshot | None = None
         self._shown_ns = 0
@@ -323,7 +297,6 @@ class Engine:
             self._goal_ns = new_york_ns(day.session_date, self._options.start_at)
         self._phase = Phase.PRIMING
         self._pacer.anchor(first_ns, self._clock.now_ns())
-        self._sent_ns = self._clock.now_ns()
         if self._goal_ns <= first_ns:
             self._phase = Phase.PLAYING
 
@@ -418,7 +391,7 @@ class Engine:
         known = self._market.count
         slots = self._market.slots(symbols)
         if self._market.count > known:
-            self._resolve_closes(range(known, self._market.count))
+            resolve_closes(self._market, self._closes, range(known, self._market.count))
         return slots
 
     def _slot(self, symbol: str) -> int:
@@ -437,7 +410,7 @@ class Engine:
                 if slot is not None:
                     symbol = self._market.symbols.names[slot]
                     self._closes.add(day, CloseSource.DAILY, {symbol: price})
-                    self._resolve_closes((slot,))
+                    resolve_closes(self._market, self._closes, (slot,))
             case control.Message(text, True):
                 self._tell(f"the feed said: {text}")
             case _:
@@ -491,75 +464,18 @@ class Engine:
         """End the session date, if one is running, and begin the next."""
         if self._market.day is not None:
             self._keep_closes(self._market.day)
-            self._send(self._states.everything(self._market.clock_ns))
+            self._dispatch.send_all()
         self._market.begin_day(day, at_ns)
         self._next_day = self._calendar.next_day(day.session_date)
-        self._resolve_closes(range(self._market.count))
-
-    def _keep_closes(self, day: TradingDay) -> None:
-        """Let the day's regular closes be known: to the next day, and to the store."""
-        market = self._market
-        slots = np.flatnonzero(market.regular_close[: market.count])
-        if len(slots) == 0:
-            return
-        own = market.regular_close[slots] / 1e9
-        names = [market.symbols.names[slot] for slot in slots]
-        self._closes.add(day.session_date, CloseSource.REPLAY, dict(zip(names, own, strict=True)))
-        official = self._closes.official_on(day.session_date)
-        prices = np.array([official.get(n, p) for n, p in zip(names, own, strict=True)])
-        self._closings.append(
-            CloseBatch(
-                day.session_date,
-                slots.astype(np.int32),
-                prices,
-                np.array([name in official for name in names]),
-            )
-        )
-
-    def _resolve_closes(self, slots: Sequence[int]) -> None:
-        """Look up the previous closes of some symbols."""
-        market = self._market
-        if market.day is None:
-            return
-        names = market.symbols.names
-        for close, age, table in reversed(self._closes.before(market.day.session_date)):
-            found = [slot for slot in slots if names[slot] in table]
-            market.prev_close[found] = [table[names[slot]] for slot in found]
-            market.close_source[found] = close.source.value
-            market.close_age[found] = age
+        resolve_closes(self._market, self._closes, range(self._market.count))
 
     # --- what goes out ---------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        """Take changed bars and late trades; hand them over when they are many or have waited."""
-        self._buffer.add(self._market.take_bars())
-        late = self._market.take_late()
-        if late is not None:
-            # The bars that are waiting come first: a late trade adds to what they write.
-            self._late.append(late)
-        waited = self._clock.now_ns() - self._sent_ns >= BATCH_WAIT_NS
-        if self._buffer.rows >= BATCH_ROWS or self._late or (waited and self._buffer.rows):
-            states = () if math.isinf(self._pacer.speed) else self._states.due(self._clock.now_ns())
-            self._send(states)
+        self._dispatch.collect(states=not math.isinf(self._pacer.speed))
 
-    def _send(self, states: tuple[StateBatch, ...] = ()) -> None:
-        names = self._market.symbols.names
-        self._serial += 1
-        batch = Batch(
-            serial=self._serial,
-            first_slot=self._told_symbols,
-            symbols=tuple(names[self._told_symbols :]),
-            bars=self._buffer.take(),
-            late=joined(self._late) if self._late else None,
-            states=states,
-            closes=tuple(self._closings),
-            watermarks=_watermarks(self._market.watermarks),
-        )
-        self._told_symbols = len(names)
-        self._late = []
-        self._closings = []
-        self._sink.put(batch)
-        self._sent_ns = self._clock.now_ns()
+    def _keep_closes(self, day: TradingDay) -> None:
+        self._dispatch.add_closes(keep_closes(self._market, self._closes, day))
 
     def _finish(self) -> None:
         """Hand over all that is left; the end of the files passes the minute it falls in."""
@@ -568,13 +484,9 @@ class Engine:
             if self._ran_out() and not self._stopping.is_set():
                 self._close_minute()
                 self._now_ns = self._boundary_ns - MINUTE_NS
-            self._buffer.add(market.take_bars())
-            late = market.take_late()
-            if late is not None:
-                self._late.append(late)
             if market.clock_ns >= market.day.post_ns:
                 self._keep_closes(market.day)
-            self._send(self._states.everything(market.clock_ns))
+            self._dispatch.send_all()
         self._phase = Phase.ENDED
         self._show(force=True)
 
@@ -608,28 +520,3 @@ class Engine:
             progress=min(read / total, 1.0),
             phase=phase,
         )
-
-
-def _watermarks(table: k.Int64s) -> tuple[Watermark, ...]:
-    return tuple(
-        Watermark(int(key) >> 16, int(key) & 0xFFFF, int(ts_ns), int(count))
-        for key, ts_ns, count in table
-        if key >= 0
-    )
-
-
-@dataclass(slots=True)
-class _Rate:
-    """Records per second of wall time, over the last second or so."""
-
-    per_s: float = 0.0
-    _wall_ns: int = 0
-    _records: int = 0
-
-    def note(self, wall_ns: int, records: int) -> None:
-        passed_ns = wall_ns - self._wall_ns
-        if self._wall_ns == 0 or passed_ns >= SECOND_NS:
-            if self._wall_ns:
-                self.per_s = (records - self._records) / passed_ns * SECOND_NS
-            self._wall_ns = wall_ns
-            self._records = records

@@ -50,17 +50,15 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
 
     Raises:
         StockscanError: The run failed, or bars could not be written.
+        BrokenPipeError: Whoever read `out` has gone; the run was ended cleanly.
     """
     printer: Printer = _JsonLines(out) if report.as_json else _Text(out, report.sort)
-    began_ns = told_ns = clock.now_ns()
-    while run.engine.running:
-        clock.wait(stop, POLL_S)
-        now_ns = clock.now_ns()
-        if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
-            break
-        if now_ns - told_ns >= HEALTH_EVERY_NS:
-            told_ns = now_ns
-            printer.health(run.engine)
+    try:
+        _wait(run, report, clock, stop, printer)
+    except BrokenPipeError:
+        # Nobody reads any more; what was played is kept all the same.
+        run.close()
+        raise
     summary = run.close()
     snapshot = run.snapshot()
     if snapshot is not None and report.leaders:
@@ -69,6 +67,19 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
         sys.stderr.write(f"stockscan: {printable(problem)}\n")
     printer.summary(summary)
     return summary
+
+
+def _wait(run: Run, report: Report, clock: Clock, stop: Event, printer: Printer) -> None:
+    """Return at the run's end, or when it is to end; print its health until then."""
+    began_ns = told_ns = clock.now_ns()
+    while run.engine.running:
+        clock.wait(stop, POLL_S)
+        now_ns = clock.now_ns()
+        if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
+            return
+        if now_ns - told_ns >= HEALTH_EVERY_NS:
+            told_ns = now_ns
+            printer.health(run.engine)
 
 
 def leaders(snapshot: Snapshot, report: Report) -> list[int]:

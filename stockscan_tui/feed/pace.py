@@ -1,8 +1,11 @@
-"""How fast event time may run: a speed against a clock that is passed in."""
+"""How fast event time may run, and how fast records came: against a clock that is passed in."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+from stockscan_tui.market.calendar import SECOND_NS
 
 
 class Pacer:
@@ -36,3 +39,21 @@ class Pacer:
         self.anchor(event_ns, wall_ns)
         self.speed = speed
         self.paused = paused
+
+
+@dataclass(slots=True)
+class Rate:
+    """Records per second of wall time, over the last second or so."""
+
+    per_s: float = 0.0
+    _wall_ns: int = 0
+    _records: int = 0
+
+    def note(self, wall_ns: int, records: int) -> None:
+        """Take the count of records as it stands at a wall time."""
+        passed_ns = wall_ns - self._wall_ns
+        if self._wall_ns == 0 or passed_ns >= SECOND_NS:
+            if self._wall_ns:
+                self.per_s = (records - self._records) / passed_ns * SECOND_NS
+            self._wall_ns = wall_ns
+            self._records = records

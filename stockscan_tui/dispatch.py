@@ -1,0 +1,114 @@
+"""What leaves the engine for the store: bars, late trades, states and closes, in batches.
+
+It belongs to the engine's thread. A batch goes when its rows are many or have waited, never by
+event minute, so that a replay at full speed is not held up by commits.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.bars import BarBuffer, joined
+from stockscan_tui.market.batch import BarBatch, Batch, CloseBatch, StateBatch, Watermark
+from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.state import Market
+from stockscan_tui.market.states import StateSaver
+
+BATCH_ROWS = 120_000
+BATCH_WAIT_NS = SECOND_NS
+
+
+class SinkStatus(Protocol):
+    """How the store is doing."""
+
+    @property
+    def queue(self) -> int: ...  # noqa: D102
+    @property
+    def error(self) -> str: ...  # noqa: D102
+
+
+class Sink(Protocol):
+    """Where batches go."""
+
+    def put(self, batch: Batch) -> None: ...  # noqa: D102
+    def status(self) -> SinkStatus: ...  # noqa: D102
+
+
+class Dispatch:
+    """Collects what changed in a market and hands it to a sink.
+
+    Args:
+        market: Whose bars and states they are.
+        sink: Where batches go.
+        clock: Wall time, for how long rows have waited.
+    """
+
+    def __init__(self, market: Market, sink: Sink, clock: Clock) -> None:
+        self._market = market
+        self._sink = sink
+        self._clock = clock
+        self._buffer = BarBuffer()
+        self._late: list[BarBatch] = []
+        self._closes: list[CloseBatch] = []
+        self._states = StateSaver(market)
+        self._serial = 0
+        self._told_symbols = 0
+        self._sent_ns = clock.now_ns()
+
+    def add_closes(self, closes: CloseBatch | None) -> None:
+        """Let closes go with the next batch."""
+        if closes is not None:
+            self._closes.append(closes)
+
+    def collect(self, *, states: bool) -> None:
+        """Take changed bars and late trades; hand them over when they are many or have waited.
+
+        Args:
+            states: Whether the states that are due by the wall clock go with them.
+        """
+        self._take()
+        now_ns = self._clock.now_ns()
+        waited = now_ns - self._sent_ns >= BATCH_WAIT_NS
+        if self._buffer.rows >= BATCH_ROWS or self._late or (waited and self._buffer.rows):
+            self._send(self._states.due(now_ns) if states else ())
+
+    def send_all(self) -> None:
+        """Hand over everything there is, with the state of every symbol."""
+        self._take()
+        self._send(self._states.everything(self._market.clock_ns))
+
+    def _take(self) -> None:
+        self._buffer.add(self._market.take_bars())
+        late = self._market.take_late()
+        if late is not None:
+            # The bars that are waiting go first: a late trade adds to what they write.
+            self._late.append(late)
+
+    def _send(self, states: tuple[StateBatch, ...]) -> None:
+        names = self._market.symbols.names
+        self._serial += 1
+        batch = Batch(
+            serial=self._serial,
+            first_slot=self._told_symbols,
+            symbols=tuple(names[self._told_symbols :]),
+            bars=self._buffer.take(),
+            late=joined(self._late) if self._late else None,
+            states=states,
+            closes=tuple(self._closes),
+            watermarks=_watermarks(self._market.watermarks),
+        )
+        self._told_symbols = len(names)
+        self._late = []
+        self._closes = []
+        self._sink.put(batch)
+        self._sent_ns = self._clock.now_ns()
+
+
+def _watermarks(table: k.Int64s) -> tuple[Watermark, ...]:
+    return tuple(
+        Watermark(int(key) >> 16, int(key) & 0xFFFF, int(ts_ns), int(count))
+        for key, ts_ns, count in table
+        if key >= 0
+    )
