@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,23 +57,33 @@ def lines(done: subprocess.CompletedProcess[str], kind: str) -> list[dict[str, A
     return [line for line in map(json.loads, done.stdout.splitlines()) if line["type"] == kind]
 
 
-@contextmanager
-def running(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the command beside the test; it has written its first line when this begins."""
-    process = subprocess.Popen(
+def begin(folder: Path, *arguments: str | Path) -> subprocess.Popen[str]:
+    """Start the command beside the test."""
+    return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(folder),
     )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Leave nothing of a process that was begun."""
+    process.kill()
+    process.communicate()
+
+
+@contextmanager
+def running(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the command beside the test; it has written its first line when this begins."""
+    process = begin(folder, *arguments)
     try:
         assert process.stdout is not None
         process.stdout.readline()
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        end(process)
 
 
 def test_replay_prints_leaders_and_a_summary_and_keeps_the_bars(folder: Path, day: Path) -> None:
@@ -155,6 +165,10 @@ def test_order_and_filter_are_those_asked_for(folder: Path, day: Path) -> None:
         (("replay", "DAY", "--headless", "--speed", "fast"), 2, "--speed"),
         (("replay", "DAY", "--headless", "--from", "25:00"), 2, "--from"),
         (("replay", "DAY", "--headless", "--sort", "beauty"), 2, "No metric is called 'beauty'"),
+        (("replay", "DAY", "--headless", "--sort", "chg:desc"), 2, "METRIC:asc"),
+        (("replay", "DAY", "--headless", "--leaders", "-1"), 2, "--leaders takes 0 or more"),
+        (("replay", "DAY", "--headless", "--for", "nan"), 2, "--for takes a number"),
+        (("demo", "--headless", "--seed", "-1"), 2, "--seed takes 0 or more"),
         (("replay", "DAY", "--headless", "--filter", "a(b"), 2, "Column 1"),
         (("replay", "DAY", "--headless", "--config", "none.toml"), 2, "config file"),
         (("replay", "DAY"), 2, "needs a terminal"),
@@ -172,22 +186,26 @@ def test_what_cannot_be_done_is_said(
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_stops_cleanly_and_keeps_what_was_played(
-    folder: Path, day: Path, name: str
-) -> None:
-    database = folder / f"{name}.duckdb"
+def test_a_signal_stops_cleanly_and_keeps_what_was_played(folder: Path, day: Path) -> None:
     arguments = ("replay", day, "--headless", "--json", "--speed", "60", "--leaders", "0")
-    with running(folder, *arguments, "--db", database) as process:
-        process.send_signal(getattr(signal, name))
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    summary = json.loads(out.splitlines()[-1])
-    assert summary["type"] == "summary"
-    assert 0 < summary["records"] < 40_000
-    with duckdb.connect(str(database), read_only=True) as connection:
-        (count,) = connection.execute("SELECT count(*) FROM bars_1m").fetchone() or (0,)
-    assert count == summary["bars"] > 0
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    with ExitStack() as stack:
+        # Begun together: each needs seconds until its first line.
+        processes = [begin(folder, *arguments, "--db", folder / f"{n}.duckdb") for n in names]
+        for process in processes:
+            stack.callback(end, process)
+        for name, process in zip(names, processes, strict=True):
+            assert process.stdout is not None
+            process.stdout.readline()
+            process.send_signal(getattr(signal, name))
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, err
+            summary = json.loads(out.splitlines()[-1])
+            assert summary["type"] == "summary"
+            assert 0 < summary["records"] < 40_000
+            with duckdb.connect(str(folder / f"{name}.duckdb"), read_only=True) as connection:
+                (count,) = connection.execute("SELECT count(*) FROM bars_1m").fetchone() or (0,)
+            assert count == summary["bars"] > 0
 
 
 def test_a_second_instance_on_one_database_names_the_first(folder: Path, day: Path) -> None:
@@ -266,4 +284,40 @@ def test_a_reader_that_goes_away_is_no_failure(folder: Path, day: Path) -> None:
         ["bash", "-c", f"set -o pipefail; {command}"],
         capture_output=True, text=True, env=environment(folder), check=False,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["type"] == "leader"
+
+
+def test_a_cache_folder_that_cannot_be_used_is_said(folder: Path, day: Path) -> None:
+    (folder / "occupied").mkdir()
+    (folder / "occupied" / "CACHE").touch()
+    for arguments in (("replay", day), ("demo",)):
+        done = stockscan(folder / "occupied", *arguments, "--headless")
+        assert done.returncode == 1
+        assert "CACHE" in done.stderr
+        assert "Not a directory" in done.stderr
+        assert "Traceback" not in done.stderr
+    database = folder / "beside.duckdb"
+    done = stockscan(folder / "occupied", "replay", day, "--headless", "--db", database)
+    assert done.returncode == 0, done.stderr
+    assert database.exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names there are always text")
+def test_a_file_name_that_is_not_text_plays_like_any_other(folder: Path, day: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.dbn.zst"))
+    path.write_bytes(day.read_bytes())
+    done = stockscan(folder, "replay", path, "--headless", "--json", "--leaders", "0")
+    assert done.returncode == 0, done.stderr
+    assert lines(done, "summary")[0]["records"] == 40_000
+
+
+def test_one_file_by_two_names_is_played_once(folder: Path, day: Path) -> None:
+    (folder / "again.dbn.zst").symlink_to(day)
+    arguments = ("--headless", "--json", "--leaders", "0")
+    done = stockscan(folder, "replay", day, folder / "again.dbn.zst", day, *arguments)
+    alone = stockscan(folder, "replay", day, *arguments)
+    (summary,), (expected,) = lines(done, "summary"), lines(alone, "summary")
+    assert summary["trades"] == expected["trades"]
+    assert summary["db"] == expected["db"]
