@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import databento
 import numpy as np
 import pandas as pd
 import pytest
 
+from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_time
 from stockscan_tui.market.dbn import UNDEF_PRICE
 from stockscan_tui.sim.day import HALT_FROM_S, HALT_TO_S, DayPlan, minutes
 from stockscan_tui.sim.demo import demo_file
 from stockscan_tui.sim.files import CancelledError, write_closes, write_day
 from stockscan_tui.sim.universe import Kind, make_universe
-from tests.playing import play
+from tests.playing import bars_by_pandas, play
+
+# The official client is written for pandas 2. It is imported above, not in a test, because it sets
+# a filter of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword")
 
 DAY = date(2026, 6, 15)
 PLAN = DayPlan(DAY, 30_000)
@@ -75,16 +81,60 @@ def test_every_view_of_a_day_gives_the_same_bars(tmp_path: Path) -> None:
     assert len(bars["ohlcv-1m"]) == len(bars["trades"])
 
 
+def test_the_files_of_a_day_hold_what_pandas_makes_of_its_rows(
+    tmp_path: Path, rows: np.ndarray[tuple[int], np.dtype[np.void]]
+) -> None:
+    symbols = dict(zip(UNIVERSE.instrument_id.tolist(), UNIVERSE.symbols, strict=True))
+    expected = bars_by_pandas(rows, symbols)
+    frames = {}
+    for schema in ("trades", "ohlcv-1m"):
+        path = tmp_path / f"day.{schema}.dbn"
+        write_day(path, UNIVERSE, PLAN, 3, schema=schema)
+        frames[schema] = official(path, price_type="fixed", pretty_ts=False).reset_index()
+    trades, bars = frames["trades"], frames["ohlcv-1m"]
+    hits = rows[rows["action"] == b"T"]
+    assert (hits["size"] == 0).any() or len(trades) == len(hits)
+    for name in ("ts_recv", "ts_event", "instrument_id", "price", "size", "sequence"):
+        assert (trades[name].to_numpy() == hits[name]).all()
+    columns = ("symbol", "ts_event", "open", "high", "low", "close", "volume")
+    found = {
+        (symbol, ts_event // MINUTE_NS): row
+        for symbol, ts_event, *row in zip(*(bars[name].tolist() for name in columns), strict=True)
+    }
+    assert found == {key: row[:5] for key, row in expected.items()}
+
+
+def test_a_winters_evening_keeps_its_symbols_beyond_midnight_utc(tmp_path: Path) -> None:
+    path = tmp_path / "winter.mbp-1.dbn"
+    plan = DayPlan(date(2026, 12, 15), 4_000, first_minute=880)
+    write_day(path, UNIVERSE, plan, 3)
+    played = play(path)
+    assert new_york_time(played.outcome.first_ns).hour == 18
+    assert new_york_time(played.outcome.last_ns).hour == 19
+    assert played.outcome.health.unmapped == 0
+    assert set(played.sink.names) <= set(UNIVERSE.symbols)
+
+
+def test_a_demo_that_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StockscanError, match=r"file.demo: Not a directory\. Free some space"):
+        demo_file(tmp_path / "file" / "demo", symbols=40, records=100)
+
+
+def official(path: Path, **how: Any) -> pd.DataFrame:
+    """Return a file's records as the official client reads them."""
+    # From bytes, because it leaves files open.
+    frame = databento.DBNStore.from_bytes(path.read_bytes()).to_df(**how)
+    assert isinstance(frame, pd.DataFrame)
+    return frame
+
+
 def test_the_official_client_reads_the_files(tmp_path: Path) -> None:
     path = tmp_path / "day.mbp-1.dbn.zst"
     write_day(path, UNIVERSE, PLAN, 3)
     write_closes(tmp_path / "day.ohlcv-1d.dbn.zst", UNIVERSE, date(2026, 6, 12))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import databento
-
-        day = databento.DBNStore.from_file(path).to_df()
-        closes = databento.DBNStore.from_file(tmp_path / "day.ohlcv-1d.dbn.zst").to_df()
+    day = official(path)
+    closes = official(tmp_path / "day.ohlcv-1d.dbn.zst")
     assert len(day) == PLAN.records
     assert set(day["symbol"]) <= set(UNIVERSE.symbols)
     by_symbol = pd.Series(UNIVERSE.prev_close, UNIVERSE.symbols)
