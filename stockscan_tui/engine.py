@@ -249,7 +249,7 @@ class Engine:
     def _play(self) -> None:
         self._open_sources()
         waiting = self._waiting()
-        if waiting:
+        if waiting and not self._stopping.is_set():
             self._begin(min(source.next_ns for source in waiting))
         while not self._stopping.is_set() and not self._ran_out():
             self._obey()

@@ -118,6 +118,7 @@ BAR_BEFORE = 13
 BAR_WIDTH = 14
 BAR_DIRTY = 1
 BAR_OHLCV = 2
+BAR_WHOLE = 4
 
 # late rows
 LATE_SLOT = 0
@@ -425,9 +426,11 @@ def _apply_trade(
     minute = ts // MINUTE_NS
     c = _bar_of(state, bars, ctl, slot, minute)
     why = 0
+    # A bar record already counted this minute's volume.
+    counted = c >= 0 and bars[c + BAR_FLAGS] & BAR_OHLCV != 0
     if c < 0:
         why |= LATE_BAR
-    elif bars[c + BAR_FLAGS] & BAR_OHLCV == 0:
+    elif not counted:
         if bars[c + BAR_VOLUME] == 0:
             _set_bar(bars, c, ts, price)
             _count_bar(state, r, ctl, ts)
@@ -439,8 +442,9 @@ def _apply_trade(
             state[r + LAST] = price
             state[r + TRADE_NS] = ts
         if ts < ctl[SESSION_START_NS]:
-            why |= LATE_SESSION
-        elif ctl[IN_SESSION] != 0:
+            if not counted:
+                why |= LATE_SESSION
+        elif ctl[IN_SESSION] != 0 and not counted:
             state[r + VOLUME] += size
             state[r + TRADE_COUNT] += 1
             _add_money(state, r, DOLLARS, NANOS, price, size)
@@ -514,12 +518,16 @@ def _apply_ohlcv(
     c = _bar_of(state, bars, ctl, slot, minute)
     if c < 0:
         return
+    if rank == FROM_OHLCV_1S and bars[c + BAR_FLAGS] & BAR_WHOLE != 0:
+        # The minute's own bar was here before its seconds.
+        return
     replaced = bars[c + BAR_VOLUME]
     if replaced == 0:
         _count_bar(state, r, ctl, ts)
     if replaced == 0 or rank == FROM_OHLCV_1M:
         _set_bar(bars, c, ts, opening)
     if rank == FROM_OHLCV_1M:
+        bars[c + BAR_FLAGS] |= BAR_WHOLE
         bars[c + BAR_VOLUME] = 0
         if ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]:
             state[r + VOLUME] -= replaced

@@ -55,6 +55,10 @@ def open_database(
         StoreError: It is a folder, not a database, damaged or out of reach.
     """
     name = printable(path)
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise StoreError(f"The name {name} is not UTF-8. Name another file with --db.") from error
     if path.is_dir():
         raise StoreError(f"{name} is a folder. Name a database file with --db.")
     if read_only and not path.exists():

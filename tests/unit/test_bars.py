@@ -113,6 +113,18 @@ def test_second_bars_make_their_minute(tmp_path: Path) -> None:
     assert bars["S1", minute + 1][4] == 1_000
 
 
+def test_a_minutes_own_bar_is_not_counted_again_by_its_seconds_or_trades(tmp_path: Path) -> None:
+    minute = wire.ohlcv([(wire.OPEN_NS, 1, 10, 12, 9, 11, 300)])
+    seconds = wire.ohlcv([(wire.OPEN_NS + SECOND_NS, 1, 10, 12, 9, 11, 300)], RType.OHLCV_1S)
+    trades = wire.trades([(wire.OPEN_NS + SECOND_NS, 1, 10.5, 300)])
+    for later in (seconds, trades):
+        file = wire.write(tmp_path / "x.dbn", wire.metadata(None, SYMBOLS), minute, later)
+        played = play(file)
+        bar = played.sink.bars["S1", wire.OPEN_NS // MINUTE_NS]
+        assert bar[:5] == [10_000_000_000, 12_000_000_000, 9_000_000_000, 11_000_000_000, 300]
+        assert played.value("volume", "S1") == 300
+
+
 def test_overlapping_files_are_one_timeline(tmp_path: Path) -> None:
     records = wire.random_rows(5, 6_000, 20, minutes=70)
     parts = [records[n::3] for n in range(3)]

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stockscan_tui.engine import Engine, Options
+from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import MINUTE_NS, NEW_YORK, SECOND_NS, Session
 from stockscan_tui.market.metrics import parse_metric, rank
-from stockscan_tui.market.snapshot import CloseSource
+from stockscan_tui.market.snapshot import CloseSource, Feed
 from tests import wire
-from tests.playing import Played, play, weekdays
+from tests.playing import ListSink, Played, StillClock, play, weekdays
 
 SYMBOLS = {"AAA": 1, "BBB": 2}
 
@@ -288,3 +290,20 @@ def test_vwap_is_exact_where_sums_exceed_64_bits(tmp_path: Path) -> None:
     assert played.value("vwap", "AAA") == 650_000.25
     notional = played.sink.bars["AAA", at("09:31") // MINUTE_NS][6]
     assert notional == 650_000_250_000_000 * (2**31 - 1) * 20
+
+
+def test_a_stop_before_the_first_record_is_no_failure(tmp_path: Path) -> None:
+    file = DbnFile(wire.write(tmp_path / "x.dbn", wire.metadata("trades", SYMBOLS),
+                              wire.trades([(at("09:31"), 1, 10.0, 1)])))  # fmt: skip
+    engine = Engine(
+        [file],
+        calendar=weekdays(),
+        closes=PreviousCloses(weekdays()),
+        sink=ListSink(),
+        options=Options(Feed("REPLAY", "x", "EQUS.MINI", "trades")),
+        clock=StillClock(),
+    )
+    engine.stop()
+    engine.start()
+    assert engine.join(60)
+    assert engine.outcome().health.trades == 0

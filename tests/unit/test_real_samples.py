@@ -107,3 +107,6 @@ def test_a_live_capture_knows_its_symbols_from_its_mappings() -> None:
     assert played.outcome.symbols > 0
     assert not any(symbol.startswith("#") for symbol in played.sink.names)
     assert played.outcome.health.records == 46
+    # What the capture's own ohlcv-1m records and trades say; its seconds and rows repeat them.
+    assert sorted(row[4] for row in played.sink.bars.values()) == [1, 2]
+    assert played.snapshot.volume.sum() == 3

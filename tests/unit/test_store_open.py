@@ -195,3 +195,8 @@ def test_reader_of_a_missing_database_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="There is no database"):
         Reader.open(tmp_path / "day.duckdb")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="not UTF-8"):
+        Writer.open(tmp_path / "bars\udcff.duckdb", dataset="EQUS.MINI")
