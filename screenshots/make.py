@@ -16,7 +16,7 @@ from stockscan_tui.cli import DEMO_START
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.config import cache_folder
 from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.run import ReplayRequest, Run
+from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from stockscan_tui.sim.demo import demo_file
 from stockscan_tui.ui.app import StockscanApp
 from stockscan_tui.ui.screens.board import BoardScreen
@@ -45,7 +45,7 @@ PICTURES = (
 )
 
 
-async def take(picture: Picture, run: Run) -> None:
+async def take(picture: Picture, run: ReplayRun) -> None:
     """Show the run on a screen of that size and save what is seen."""
     app = StockscanApp(lambda _: run, title="demo", clock=SystemClock(), theme=picture.theme)
     app.animation_level = "none"
@@ -66,10 +66,10 @@ async def settle(pilot: Pilot[int]) -> None:
         await pilot.pause(0.3)
 
 
-def play_and_pause(database: Path) -> Run:
+def play_and_pause(database: Path) -> ReplayRun:
     """Play the demo's first half hour and hold still there."""
     file = demo_file(cache_folder() / "demo")
-    run = Run(
+    run = ReplayRun(
         ReplayRequest(
             files=(file,), mode="DEMO", simulated=True, speed=60.0, start_at=DEMO_START,
             database=database,

@@ -23,7 +23,7 @@ from stockscan_tui.errors import StockscanError, UsageError
 
 if TYPE_CHECKING:
     from stockscan_tui.config import Config
-    from stockscan_tui.run import ReplayRequest, Run
+    from stockscan_tui.run.replay import ReplayRequest, ReplayRun
     from stockscan_tui.ui.app import Opening, StockscanApp
 
 SCREEN_SPEED = 60.0
@@ -192,7 +192,7 @@ class _Play:
         return DEMO_SPEED if self.given.command == "demo" else SCREEN_SPEED
 
     def _request(self, files: tuple[Path, ...], *, refresh_s: float) -> ReplayRequest:
-        from stockscan_tui.run import ReplayRequest  # noqa: PLC0415
+        from stockscan_tui.run.replay import ReplayRequest  # noqa: PLC0415
 
         given = self.given
         demo = given.command == "demo"
@@ -222,7 +222,7 @@ class _Play:
         from stockscan_tui.headless import Report, play  # noqa: PLC0415
         from stockscan_tui.market.filters import parse_filter  # noqa: PLC0415
         from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
-        from stockscan_tui.run import Run  # noqa: PLC0415
+        from stockscan_tui.run.replay import ReplayRun  # noqa: PLC0415
 
         name, ascending = self._sort()
         report = Report(
@@ -237,7 +237,7 @@ class _Play:
         on_signals(stop.set)
         clock = SystemClock()
         files = self._files()
-        run = Run(self._request(files, refresh_s=math.inf), clock)
+        run = ReplayRun(self._request(files, refresh_s=math.inf), clock)
         summary = play(run, report, clock, stop, sys.stdout)
         return 1 if summary.corrupt else 0
 
@@ -295,15 +295,15 @@ class _Play:
             return "a simulated market"
         return " ".join(path.name for path in self.given.files)
 
-    def _open(self, opening: Opening) -> Run:
+    def _open(self, opening: Opening) -> ReplayRun:
         """Make the run that the screen shows; in a thread of its own."""
         opening.say("loading the engine")
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
-        from stockscan_tui.run import Run  # noqa: PLC0415
+        from stockscan_tui.run.replay import ReplayRun  # noqa: PLC0415
 
         files = self._files(opening)
         opening.say("reading closes and opening the database")
-        run = Run(self._request(files, refresh_s=0.1), SystemClock())
+        run = ReplayRun(self._request(files, refresh_s=0.1), SystemClock())
         # What was imported and read stays for the whole run: without this, the collector walks
         # it again and again, which holds a key up for 100 ms.
         gc.collect()
@@ -316,7 +316,7 @@ class _Play:
             return status
         from stockscan_tui.headless import summary_text  # noqa: PLC0415
         from stockscan_tui.market.text import printable  # noqa: PLC0415
-        from stockscan_tui.run import Run  # noqa: PLC0415
+        from stockscan_tui.run.common import Run  # noqa: PLC0415
 
         if isinstance(app.player, Run):
             summary = app.player.close()

@@ -14,6 +14,10 @@ class Clock(Protocol):
         """Return nanoseconds that never run backwards."""
         ...
 
+    def wall_ns(self) -> int:
+        """Return the date and time as nanoseconds since 1970, UTC; it may be set and may jump."""
+        ...
+
     def wait(self, event: threading.Event, timeout_s: float) -> None:
         """Wait until `event` is set, `timeout_s` at most."""
         ...
@@ -25,6 +29,10 @@ class SystemClock:
     def now_ns(self) -> int:
         """Return the monotonic clock's nanoseconds."""
         return time.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        """Return the system's date and time."""
+        return time.time_ns()
 
     def wait(self, event: threading.Event, timeout_s: float) -> None:
         """Wait until `event` is set, `timeout_s` at most."""

@@ -11,13 +11,25 @@ from typing import Protocol
 from stockscan_tui.clock import Clock
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.bars import BarBuffer, joined
-from stockscan_tui.market.batch import BarBatch, Batch, CloseBatch, StateBatch, Watermark
+from stockscan_tui.market.batch import (
+    BarBatch,
+    Batch,
+    Checkpoint,
+    CloseBatch,
+    Gap,
+    StateBatch,
+    Watermark,
+)
 from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.checkpoint import freeze, pack_marks
+from stockscan_tui.market.snapshot import Floats
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.states import StateSaver
 
 BATCH_ROWS = 120_000
 BATCH_WAIT_NS = SECOND_NS
+CHECKPOINT_EVERY_NS = 5 * SECOND_NS
+MOST_WAITING = 2
 
 
 class SinkStatus(Protocol):
@@ -52,6 +64,8 @@ class Dispatch:
         self._buffer = BarBuffer()
         self._late: list[BarBatch] = []
         self._closes: list[CloseBatch] = []
+        self._gaps: dict[int, Gap] = {}
+        self._marks: list[tuple[int, bytes]] = []
         self._states = StateSaver(market)
         self._serial = 0
         self._told_symbols = 0
@@ -79,6 +93,35 @@ class Dispatch:
         self._take()
         self._send(self._states.everything(self._market.clock_ns))
 
+    def keep_marks(self, minute: int, marks: Floats) -> None:
+        """Let the marks at a minute's close go with the next checkpoint."""
+        self._marks.append((minute, pack_marks(marks)))
+
+    def add_gap(self, gap: Gap) -> None:
+        """Let a gap go with the next checkpoint; a later word on it replaces an earlier one."""
+        self._gaps[gap.from_ns] = gap
+
+    def take(self) -> None:
+        """Take changed bars and late trades into memory, so that the loop has room again."""
+        self._take()
+
+    def checkpoint(self, *, force: bool) -> None:
+        """Hand over, as one batch, all that a later run needs to go on from this instant.
+
+        Unless forced, wait while the disk is behind: what is not handed over goes with the next.
+        """
+        now_ns = self._clock.now_ns()
+        full = self._buffer.rows >= BATCH_ROWS
+        if not force and not full and now_ns - self._sent_ns < CHECKPOINT_EVERY_NS:
+            return
+        if not force and self._sink.status().queue >= MOST_WAITING:
+            return
+        self._take()
+        self._send(
+            self._states.everything(self._market.clock_ns) if force else self._states.due(now_ns),
+            checkpoint=True,
+        )
+
     def _take(self) -> None:
         self._buffer.add(self._market.take_bars())
         late = self._market.take_late()
@@ -86,7 +129,7 @@ class Dispatch:
             # The bars that are waiting go first: a late trade adds to what they write.
             self._late.append(late)
 
-    def _send(self, states: tuple[StateBatch, ...]) -> None:
+    def _send(self, states: tuple[StateBatch, ...], *, checkpoint: bool = False) -> None:
         names = self._market.symbols.names
         self._serial += 1
         batch = Batch(
@@ -98,17 +141,27 @@ class Dispatch:
             states=states,
             closes=tuple(self._closes),
             watermarks=_watermarks(self._market.watermarks),
+            gaps=tuple(self._gaps.values()),
+            checkpoint=self._freeze() if checkpoint else None,
         )
+        self._gaps = {}
         self._told_symbols = len(names)
         self._late = []
         self._closes = []
         self._sink.put(batch)
         self._sent_ns = self._clock.now_ns()
 
+    def _freeze(self) -> Checkpoint | None:
+        day = self._market.day
+        if day is None:
+            return None
+        marks, self._marks = tuple(self._marks), []
+        return Checkpoint(day.session_date, freeze(self._market, day), marks)
+
 
 def _watermarks(table: k.Int64s) -> tuple[Watermark, ...]:
     return tuple(
-        Watermark(int(key) >> 16, int(key) & 0xFFFF, int(ts_ns), int(count))
-        for key, ts_ns, count in table
-        if key >= 0
+        Watermark(key >> 16, key & 0xFFFF, ts_ns, count)
+        for key, ts_ns, count in table[:, : k.MARK_SKIP_NS].tolist()
+        if key >= 0 and ts_ns > 0
     )

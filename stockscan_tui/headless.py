@@ -12,14 +12,14 @@ from typing import Protocol, TextIO
 import numpy as np
 
 from stockscan_tui.clock import Clock
-from stockscan_tui.engine import Engine
+from stockscan_tui.engine.core import Engine
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey, rank
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.memory import resident_mb
-from stockscan_tui.run import Run, Summary
+from stockscan_tui.run.common import Run, Summary
 
 HEALTH_EVERY_NS = 5 * SECOND_NS
 POLL_S = 0.1

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stockscan_tui.engine import Engine, Options, Outcome
+from stockscan_tui.engine.core import Engine, Options, Outcome, Surroundings
+from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
@@ -31,6 +32,9 @@ class StillClock:
         self.ns = 1
 
     def now_ns(self) -> int:
+        return self.ns
+
+    def wall_ns(self) -> int:
         return self.ns
 
     def wait(self, event: threading.Event, timeout_s: float) -> None:
@@ -136,20 +140,20 @@ def play(
     """Play to the end."""
     paths = [files] if isinstance(files, Path) else list(files)
     sink = ListSink()
-    engine = Engine(
+    engine = ReplayEngine(
         [DbnFile(path) for path in paths],
-        calendar=weekdays(),
-        closes=closes or PreviousCloses(weekdays()),
-        undated=undated,
-        sink=sink,
-        options=Options(
-            Feed("REPLAY", "test", "EQUS.MINI", "mbp-1"),
-            speed=speed,
-            start_at=start_at,
-            mark_mode=mark_mode,
-            refresh_s=math.inf,
+        Surroundings(
+            calendar=weekdays(),
+            closes=closes or PreviousCloses(weekdays()),
+            sink=sink,
+            clock=StillClock(),
+            undated=undated,
         ),
-        clock=StillClock(),
+        Options(
+            Feed("REPLAY", "test", "EQUS.MINI", "mbp-1"), mark_mode=mark_mode, refresh_s=math.inf
+        ),
+        speed=speed,
+        start_at=start_at,
     )
     engine.start()
     assert engine.join(60)

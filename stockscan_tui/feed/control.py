@@ -8,7 +8,7 @@ from datetime import date
 import databento_dbn as dbn
 
 from stockscan_tui.market.calendar import utc_date
-from stockscan_tui.market.dbn import PRICE_SCALE, UNDEF_PRICE, RType
+from stockscan_tui.market.dbn import PRICE_SCALE, UNDEF_PRICE, UNDEF_TIMESTAMP, RType
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,15 @@ class DailyBar:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A text from the gateway; `error` tells an error from a system message."""
+    """A text from the gateway; `error` tells an error from a system message.
+
+    `code` is the gateway's, None where the version has none; `ts_ns` its clock, 0 where not told.
+    """
 
     text: str
     error: bool
+    code: int | None = None
+    ts_ns: int = 0
 
 
 Control = Mapping | Definition | DailyBar | Message
@@ -56,6 +61,7 @@ _LEAST_BYTES = {
     RType.STATISTICS: (64, 64, 80),
     RType.OHLCV_1D: (56, 56, 56),
 }
+_NO_CODE = 255
 _KNOWN = frozenset(int(rtype) for rtype in _LEAST_BYTES)
 
 
@@ -99,9 +105,22 @@ def _control(record: object) -> Control | None:
             close = record.close / PRICE_SCALE
             said = DailyBar(record.instrument_id, utc_date(record.ts_event), close)
         case dbn.ErrorMsg() | dbn.ErrorMsgV1():
-            said = Message(record.err, error=True)
+            said = Message(record.err, error=True, code=_code(record), ts_ns=_time(record))
         case dbn.SystemMsg() | dbn.SystemMsgV1():
-            said = Message(record.msg, error=False)
+            said = Message(record.msg, error=False, code=_code(record), ts_ns=_time(record))
         case _:
             said = None
     return said
+
+
+def _code(record: object) -> int | None:
+    """Return a message's code; an older version's heartbeats are told by their text."""
+    code = getattr(record, "code", None)
+    if code is not None:
+        return None if int(code) == _NO_CODE else int(code)
+    return 0 if getattr(record, "msg", "") == "Heartbeat" else None
+
+
+def _time(record: object) -> int:
+    ts_ns = int(getattr(record, "ts_event", 0))
+    return ts_ns if ts_ns < UNDEF_TIMESTAMP else 0

@@ -94,6 +94,34 @@ class Watermark:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time for which the feed was not there; replaces what is stored from the same instant.
+
+    Times are ns since 1970: `from_ns` is the last record before it, `to_ns` its end, 0 while it
+    lasts, and `healed_ns` when everything in it had been fetched, 0 until then.
+    """
+
+    session_date: date
+    from_ns: int
+    to_ns: int
+    reason: str
+    healed_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """What a later run goes on from: as of the same instant as the batch's bars and watermarks.
+
+    `state` is what `market.checkpoint.freeze` made; `marks` are (minute, packed marks) of the
+    minutes that closed since the last checkpoint, minutes counted since 1970.
+    """
+
+    session_date: date
+    state: bytes
+    marks: tuple[tuple[int, bytes], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """One transaction.
@@ -112,3 +140,5 @@ class Batch:
     states: tuple[StateBatch, ...] = ()
     closes: tuple[CloseBatch, ...] = ()
     watermarks: tuple[Watermark, ...] = field(default=())
+    gaps: tuple[Gap, ...] = ()
+    checkpoint: Checkpoint | None = None

@@ -15,7 +15,8 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
 * `touched`, slots whose mark changed since the last minute close.
 * `dirty`, cells changed since they were last taken (their places in the log).
 * `late`, trades that the log or the running session no longer hold: rows of `LATE_WIDTH` values.
-* `marks`, the watermarks: rows (rtype << 16 | publisher, ts_recv, records at it).
+* `marks`, the watermarks, a row per record type and publisher: what was applied last, and what a
+  stream that was taken up again repeats and is to be passed over.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Bytes = NDArray[np.uint8]
 Int64s = NDArray[np.int64]
 UInt64s = NDArray[np.uint64]
 
-# ctl: what the caller sets
+# ctl: what the caller sets (and BACKFILLING)
 POSITION = 0
 END = 1
 STOP_NS = 2
@@ -56,6 +57,8 @@ LATE_COUNT = 17
 FIRST_NS = 18
 RESUME_NS = 19
 BARS_HEAD = 24
+REPEATED = 25
+BACKFILLING = 26
 PIPE = 32
 PIPE_DEPTH = 16
 CTL_WIDTH = PIPE + PIPE_DEPTH
@@ -119,6 +122,7 @@ BAR_WIDTH = 14
 BAR_DIRTY = 1
 BAR_OHLCV = 2
 BAR_WHOLE = 4
+BAR_BACKFILL = 8
 
 # late rows
 LATE_SLOT = 0
@@ -129,6 +133,17 @@ LATE_WHY = 4
 LATE_WIDTH = 5
 LATE_BAR = 1
 LATE_SESSION = 2
+
+# marks[row]: rtype << 16 | publisher, the newest ts_recv applied and the records at it; then, while
+# a stream repeats itself, the ts_recv up to which it does (0 once it is past), how many records at
+# that instant are still to come, and the ts_recv of the first record beyond it
+MARK_KEY = 0
+MARK_NS = 1
+MARK_COUNT = 2
+MARK_SKIP_NS = 3
+MARK_SKIP_LEFT = 4
+MARK_BEYOND_NS = 5
+MARK_WIDTH = 6
 
 # why the loop came back
 NEED_BYTES = 0
@@ -146,6 +161,7 @@ NULL_PRICE = 2**63 - 1
 # Prices of $9 million and more cannot be kept to 1e-9 in a double, nor summed in 64 bits.
 MAX_PRICE = 2**53
 MAX_VOLUME = 2**52
+MAX_SIZE = 2**32
 NANO = 1_000_000_000
 EARLIEST_NS = 946_684_800 * NANO
 LATEST_NS = 7_258_118_400 * NANO
@@ -533,6 +549,8 @@ def _apply_ohlcv(
             state[r + VOLUME] -= replaced
     _mark_dirty(bars, c, ctl, dirty)
     bars[c + BAR_FLAGS] |= BAR_OHLCV
+    if ctl[BACKFILLING] != 0:
+        bars[c + BAR_FLAGS] |= BAR_BACKFILL
     bars[c + BAR_HIGH] = max(bars[c + BAR_HIGH], high)
     bars[c + BAR_LOW] = min(bars[c + BAR_LOW], low)
     if ts >= bars[c + BAR_LAST_NS]:
@@ -553,6 +571,9 @@ def _apply_ohlcv(
         state[r + TRADE_NS] = ts
     if ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]:
         state[r + VOLUME] += volume
+        if (replaced == 0 or rank == FROM_OHLCV_1S) and volume < MAX_SIZE:
+            # Its notional is not told: the typical price stands in for its vwap.
+            _add_money(state, r, DOLLARS, NANOS, (high + low + close) // 3, volume)
 
 
 @compiled
@@ -575,20 +596,44 @@ def _log_waits(bars: Int64s, ctl: Int64s) -> int:
 
 
 @compiled
-def _note_watermark(marks: Int64s, key: int, ts: int) -> None:
-    for k in range(len(marks)):
-        if marks[k, 0] == key:
-            if ts > marks[k, 1]:
-                marks[k, 1] = ts
-                marks[k, 2] = 1
-            elif ts == marks[k, 1]:
-                marks[k, 2] += 1
-            return
-        if marks[k, 0] < 0:
-            marks[k, 0] = key
-            marks[k, 1] = ts
-            marks[k, 2] = 1
-            return
+def _mark_row(marks: Int64s, key: int) -> int:
+    """Return the row of a record type and publisher, a new one to one not seen before.
+
+    -1 where there is no room left.
+    """
+    for row in range(len(marks)):
+        if marks[row, MARK_KEY] == key:
+            return row
+        if marks[row, MARK_KEY] < 0:
+            marks[row, MARK_KEY] = key
+            return row
+    return -1
+
+
+@compiled
+def _repeats(marks: Int64s, row: int, ts: int) -> bool:
+    """Whether the stream brought this record before it was taken up again."""
+    skip_ns = marks[row, MARK_SKIP_NS]
+    if skip_ns == 0 or ts > skip_ns:
+        if skip_ns != 0:
+            marks[row, MARK_SKIP_NS] = 0
+            marks[row, MARK_BEYOND_NS] = ts
+        return False
+    if ts < skip_ns:
+        return True
+    if marks[row, MARK_SKIP_LEFT] == 0:
+        return False
+    marks[row, MARK_SKIP_LEFT] -= 1
+    return True
+
+
+@compiled
+def _note_watermark(marks: Int64s, row: int, ts: int) -> None:
+    if ts > marks[row, MARK_NS]:
+        marks[row, MARK_NS] = ts
+        marks[row, MARK_COUNT] = 1
+    elif ts == marks[row, MARK_NS]:
+        marks[row, MARK_COUNT] += 1
 
 
 @compiled
@@ -751,6 +796,11 @@ def consume(
             ctl[RESUME_NS] = ts
             reason = BOUNDARY
             break
+        row = _mark_row(marks, rtype << 16 | np.int64(buf[at + 2]) | np.int64(buf[at + 3]) << 8)
+        if row >= 0 and _repeats(marks, row, ts):
+            ctl[REPEATED] += 1
+            at += length
+            continue
         if slot < 0:
             reason = NEW_ID
             break
@@ -763,8 +813,8 @@ def consume(
             if reason != 0:
                 break
         records += 1
-        key = rtype << 16 | np.int64(buf[at + 2]) | np.int64(buf[at + 3]) << 8
-        _note_watermark(marks, key, ts)
+        if row >= 0:
+            _note_watermark(marks, row, ts)
         if rtype == 0x01:
             quotes += 1
             if ts >= ctl[DAY_START_NS]:

@@ -31,6 +31,11 @@ class Phase(Enum):
     PRIMING = "priming"
     PLAYING = "playing"
     PAUSED = "paused"
+    CONNECTING = "connecting"
+    CATCHING_UP = "catching up"
+    LIVE = "live"
+    SILENT = "silent"
+    DOWN = "down"
     ENDED = "ended"
     FAILED = "failed"
 
@@ -48,7 +53,11 @@ class CloseSource(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What is being played and how."""
+    """What is being played and how.
+
+    `since_s` is how long a phase of a live feed has lasted, `retry_s` when it connects again (0
+    where that is not planned), both in wall seconds; `message` says why it is down.
+    """
 
     mode: str
     title: str
@@ -59,6 +68,8 @@ class Feed:
     progress: float = 0.0
     phase: Phase = Phase.OPENING
     message: str = ""
+    since_s: float = 0.0
+    retry_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +86,13 @@ class Health:
     bars: int = 0
     symbols: int = 0
     late: int = 0
+    repeated: int = 0
     unmapped: int = 0
     unknown_records: int = 0
     bad_timestamps: int = 0
     bad_prices: int = 0
     gaps: int = 0
+    healed: int = 0
     records_per_s: float = 0.0
     queue: int = 0
     store_error: str = ""

@@ -54,7 +54,8 @@ class Market:
         self.touched: Int64s = np.zeros(capacity, np.int64)
         self.dirty: Int64s = np.zeros(2 * capacity, np.int64)
         self.late: Int64s = np.zeros((LATE_ROOM, k.LATE_WIDTH), np.int64)
-        self.watermarks: Int64s = np.full((WATERMARK_ROWS, 3), -1, np.int64)
+        self.watermarks: Int64s = np.zeros((WATERMARK_ROWS, k.MARK_WIDTH), np.int64)
+        self.watermarks[:, k.MARK_KEY] = -1
         # The finished sessions of the day, by Session: what SESSION_FIELDS held at their end.
         self.sessions: Int64s = np.zeros((len(Session), capacity, SESSION_WIDTH), np.int64)
         self.regular_close: Int64s = np.zeros(capacity, np.int64)
@@ -142,7 +143,8 @@ class Market:
         bars = np.empty((k.BAR_WIDTH, count), np.int64)
         k.gather_dirty(self.bars, self.dirty, count, bars)
         self.ctl[k.DIRTY_COUNT] = 0
-        from_ohlcv = bars[k.BAR_FLAGS] & k.BAR_OHLCV != 0
+        flags = bars[k.BAR_FLAGS]
+        from_ohlcv = np.where(flags & k.BAR_BACKFILL, BarSource.BACKFILL, BarSource.OHLCV)
         return BarBatch(
             slot=bars[k.BAR_SLOT].astype(np.int32),
             minute=bars[k.BAR_MINUTE],
@@ -156,7 +158,7 @@ class Market:
             notional_nanos=bars[k.BAR_NANOS],
             first_ns=bars[k.BAR_FIRST_NS],
             last_ns=bars[k.BAR_LAST_NS],
-            source=np.where(from_ohlcv, BarSource.OHLCV, BarSource.TRADES).astype(np.uint8),
+            source=np.where(flags & k.BAR_OHLCV, from_ohlcv, BarSource.TRADES).astype(np.uint8),
         )
 
     def take_late(self) -> BarBatch | None:

@@ -13,8 +13,18 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.market.batch import BarBatch, Batch, CloseBatch, Int32s, Int64s, StateBatch
+from stockscan_tui.market.batch import (
+    BarBatch,
+    Batch,
+    Checkpoint,
+    CloseBatch,
+    Gap,
+    Int32s,
+    Int64s,
+    StateBatch,
+)
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.snapshot import HISTORY_MINUTES
 from stockscan_tui.store import sql
 from stockscan_tui.store.database import fetch_arrays
 
@@ -85,6 +95,10 @@ class Ledger:
             key = [mark.rtype, mark.publisher_id]
             self._run_sql(sql.DELETE_WATERMARK, key)
             self._run_sql(sql.INSERT_WATERMARK, [*key, mark.ts_recv_ns, mark.count])
+        for gap in batch.gaps:
+            self._write_gap(gap)
+        if batch.checkpoint is not None:
+            self._write_checkpoint(batch.checkpoint)
         self._run_sql(sql.SET_SERIAL, [batch.serial, self._run])
         self._run_sql("COMMIT")
         self._ids.update(added)
@@ -211,6 +225,22 @@ class Ledger:
         )
         self._run_sql(sql.DELETE_CLOSES, [closes.session_date])
         self._run_sql(sql.INSERT_CLOSES, [closes.session_date])
+
+    def _write_gap(self, gap: Gap) -> None:
+        self._run_sql(sql.DELETE_GAP, [gap.from_ns])
+        times = [gap.from_ns, gap.to_ns, gap.reason, gap.healed_ns]
+        self._run_sql(sql.INSERT_GAP, [gap.session_date, *times])
+
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint; of the minutes' marks keep the newest of the session date."""
+        self._run_sql(sql.DELETE_CHECKPOINT)
+        self._run_sql(sql.INSERT_CHECKPOINT, [checkpoint.session_date, checkpoint.state])
+        if checkpoint.marks:
+            oldest = checkpoint.marks[-1][0] - HISTORY_MINUTES
+            self._run_sql(sql.DELETE_OLD_MARKS, [checkpoint.session_date, oldest])
+        for minute, marks in checkpoint.marks[-HISTORY_MINUTES:]:
+            self._run_sql(sql.DELETE_MARKS, [minute])
+            self._run_sql(sql.INSERT_MARKS, [checkpoint.session_date, minute, marks])
 
 
 def _bar_columns(bars: BarBatch, ids: Int32s, order: Int64s) -> dict[str, NDArray[np.generic]]:

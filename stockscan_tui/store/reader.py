@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError
-from stockscan_tui.market.batch import Int64s, Watermark
+from stockscan_tui.market.batch import BarBatch, Gap, Int64s, Watermark
+from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import (
     Connect,
@@ -42,6 +43,21 @@ SELECT symbol, arg_max(close, session_date) AS close, max(session_date) AS sessi
     arg_max(official, session_date) AS official
 FROM closes JOIN symbols ON symbols.id = closes.symbol_id
 WHERE session_date >= ? AND session_date < ? GROUP BY symbol
+"""
+
+_BARS_SINCE = """
+SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
+    round(open * 1e9)::BIGINT AS open, round(high * 1e9)::BIGINT AS high,
+    round(low * 1e9)::BIGINT AS low, round(close * 1e9)::BIGINT AS close,
+    volume, trades, notional_dollars, notional_nanos::BIGINT AS notional_nanos,
+    epoch_us(ts) * 1000 + first_ns AS first_ns, epoch_us(ts) * 1000 + last_ns AS last_ns, source
+FROM bars WHERE ts >= make_timestamp(?)
+"""
+
+_GAPS = """
+SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
+    coalesce(epoch_ns(healed_at), 0)
+FROM gaps WHERE session_date = ? ORDER BY from_ts
 """
 
 _COUNTS = """
@@ -168,6 +184,46 @@ class Reader:
                 "SELECT rtype, publisher_id, ts_recv_ns, count FROM watermarks ORDER BY ALL"
             ).fetchall()
         return tuple(Watermark(*row) for row in rows)
+
+    def checkpoint(self) -> bytes | None:
+        """Return the state that was stored with the last bars, None where there is none."""
+        with self._asking() as cursor:
+            rows = cursor.execute("SELECT state FROM checkpoints").fetchall()
+        return bytes(rows[0][0]) if rows else None
+
+    def minute_marks(self) -> list[bytes]:
+        """Return the packed marks of the checkpoint's last minutes, oldest first."""
+        with self._asking() as cursor:
+            rows = cursor.execute(
+                "SELECT marks FROM minute_marks SEMI JOIN checkpoints USING (session_date) "
+                "ORDER BY minute"
+            ).fetchall()
+        return [bytes(row[0]) for row in rows]
+
+    def bars_since(self, start_ns: int, symbols: Sequence[str]) -> BarBatch:
+        """Return the bars of all `symbols` from the minute of `start_ns` on, whole as stored.
+
+        `slot` is the symbol's place in `symbols`; bars of other symbols are left out.
+        """
+        minute = start_ns // MINUTE_NS
+        with self._asking() as cursor:
+            stored = dict(cursor.execute("SELECT id, symbol FROM symbols").fetchall())
+            columns = fetch_arrays(cursor.execute(_BARS_SINCE, [minute * 60_000_000]))
+        places = {symbol: place for place, symbol in enumerate(symbols)}
+        slot_of = np.full(max(stored, default=0) + 1, -1, np.int32)
+        for number, symbol in stored.items():
+            slot_of[number] = places.get(symbol, -1)
+        slots = slot_of[columns.pop("symbol_id")]
+        known = slots >= 0
+        return BarBatch(
+            slot=slots[known], **{name: column[known] for name, column in columns.items()}
+        )
+
+    def gaps(self, session_date: date) -> tuple[Gap, ...]:
+        """Return the gaps of a session date, oldest first."""
+        with self._asking() as cursor:
+            rows = cursor.execute(_GAPS, [session_date]).fetchall()
+        return tuple(Gap(*row) for row in rows)
 
     def counts(self) -> Counts:
         """Return how many rows the database holds."""

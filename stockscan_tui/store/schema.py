@@ -62,7 +62,12 @@ _VIEWS = (
     "CREATE VIEW feed_gaps AS SELECT session_date, from_ts, to_ts, reason, healed_at FROM gaps",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES + _VIEWS,)
+_CHECKPOINTS = (
+    "CREATE TABLE checkpoints (session_date DATE, state BLOB)",
+    "CREATE TABLE minute_marks (session_date DATE, minute BIGINT, marks BLOB)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES + _VIEWS, _CHECKPOINTS)
 """Step n brings a database of schema version n to version n + 1; an empty file has version 0."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -83,3 +83,16 @@ WHERE closes.session_date = ? AND closes.symbol_id = incoming.symbol_id
 """
 
 INSERT_CLOSES = "INSERT INTO closes SELECT ?, symbol_id, close, official FROM incoming"
+
+DELETE_GAP = "DELETE FROM gaps WHERE from_ts = make_timestamp_ns(?)::TIMESTAMP"
+INSERT_GAP = """
+INSERT INTO gaps SELECT $1, make_timestamp_ns($2)::TIMESTAMP,
+    CASE WHEN $3 > 0 THEN make_timestamp_ns($3)::TIMESTAMP END, $4,
+    CASE WHEN $5 > 0 THEN make_timestamp_ns($5)::TIMESTAMP END
+"""
+
+DELETE_CHECKPOINT = "DELETE FROM checkpoints"
+INSERT_CHECKPOINT = "INSERT INTO checkpoints VALUES (?, ?)"
+DELETE_OLD_MARKS = "DELETE FROM minute_marks WHERE session_date <> ? OR minute < ?"
+DELETE_MARKS = "DELETE FROM minute_marks WHERE minute = ?"
+INSERT_MARKS = "INSERT INTO minute_marks VALUES (?, ?, ?)"

@@ -13,7 +13,7 @@ import pytest
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.market.metrics import MetricKey, rank
 from stockscan_tui.market.snapshot import Phase
-from stockscan_tui.run import ReplayRequest, Run
+from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from stockscan_tui.sim.day import DayPlan
 from stockscan_tui.sim.files import write_closes, write_day
 from stockscan_tui.sim.universe import make_universe
@@ -36,10 +36,10 @@ def test_a_played_day_stands_on_the_board_and_in_the_database(day: Path, tmp_pat
     database = tmp_path / "bars.duckdb"
     shown: list[str] = []
 
-    def start(opening: Opening) -> Run:
+    def start(opening: Opening) -> ReplayRun:
         opening.say("opening")
         request = ReplayRequest(files=(day,), speed=math.inf, database=database, refresh_s=0.05)
-        return Run(request, SystemClock())
+        return ReplayRun(request, SystemClock())
 
     app = StockscanApp(start, title=day.name, clock=SystemClock())
 
@@ -63,7 +63,7 @@ def test_a_played_day_stands_on_the_board_and_in_the_database(day: Path, tmp_pat
     asyncio.run(use())
     app.join_opening()
     run = app.player
-    assert isinstance(run, Run)
+    assert isinstance(run, ReplayRun)
     summary = run.close()
     snapshot = run.snapshot()
     assert snapshot is not None

@@ -141,6 +141,9 @@ class HandClock:
     def now_ns(self) -> int:
         return self.ns
 
+    def wall_ns(self) -> int:
+        return self.ns
+
     def wait(self, event: threading.Event, timeout_s: float) -> None:
         self.ns += int(timeout_s * 1e9)
 

@@ -11,12 +11,13 @@ from threading import Event
 import duckdb
 import pytest
 
-from stockscan_tui import headless, run
+from stockscan_tui import headless
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.headless import Report
 from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey
-from stockscan_tui.run import ReplayRequest, Run
+from stockscan_tui.run import replay
+from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from tests import wire
 from tests.playing import weekdays
 
@@ -46,14 +47,14 @@ class StoppingReader(io.StringIO):
 
 
 @pytest.fixture
-def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReplayRun:
     """A replay at walking pace whose health is printed at every look."""
-    monkeypatch.setattr(run, "load_calendar", lambda *_: weekdays())
+    monkeypatch.setattr(replay, "load_calendar", lambda *_: weekdays())
     monkeypatch.setattr(headless, "HEALTH_EVERY_NS", 1)
     meta = wire.metadata(symbols=SYMBOLS)
     day = wire.write(tmp_path / "day.dbn", meta, wire.random_rows(1, 9_000, 20, minutes=90))
     request = ReplayRequest((day,), speed=600.0, database=tmp_path / "x.duckdb", refresh_s=math.inf)
-    return Run(request, SystemClock())
+    return ReplayRun(request, SystemClock())
 
 
 def report(*, leaders: int = 0) -> Report:
@@ -72,14 +73,14 @@ def bars_in(path: Path) -> int:
     return int(count)
 
 
-def test_a_reader_that_goes_away_in_mid_run_loses_no_bar(begun: Run) -> None:
+def test_a_reader_that_goes_away_in_mid_run_loses_no_bar(begun: ReplayRun) -> None:
     with pytest.raises(BrokenPipeError):
         headless.play(begun, report(), SystemClock(), Event(), GoneReader())
     assert not begun.engine.running
     assert bars_in(begun.database) == begun.engine.health().bars > 0
 
 
-def test_lines_of_health_come_before_the_leaders_and_the_summary(begun: Run) -> None:
+def test_lines_of_health_come_before_the_leaders_and_the_summary(begun: ReplayRun) -> None:
     stop = Event()
     out = StoppingReader(stop)
     summary = headless.play(begun, report(leaders=3), SystemClock(), stop, out)

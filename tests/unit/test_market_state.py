@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stockscan_tui.engine import Engine, Options
+from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
@@ -295,13 +296,10 @@ def test_vwap_is_exact_where_sums_exceed_64_bits(tmp_path: Path) -> None:
 def test_a_stop_before_the_first_record_is_no_failure(tmp_path: Path) -> None:
     file = DbnFile(wire.write(tmp_path / "x.dbn", wire.metadata("trades", SYMBOLS),
                               wire.trades([(at("09:31"), 1, 10.0, 1)])))  # fmt: skip
-    engine = Engine(
+    engine = ReplayEngine(
         [file],
-        calendar=weekdays(),
-        closes=PreviousCloses(weekdays()),
-        sink=ListSink(),
-        options=Options(Feed("REPLAY", "x", "EQUS.MINI", "trades")),
-        clock=StillClock(),
+        Surroundings(weekdays(), PreviousCloses(weekdays()), ListSink(), StillClock()),
+        Options(Feed("REPLAY", "x", "EQUS.MINI", "trades")),
     )
     engine.stop()
     engine.start()

@@ -300,7 +300,7 @@ def test_session_dates_and_sessions_are_those_of_pandas(second: int) -> None:
 
 def test_the_engine_never_loads_pandas() -> None:
     code = (
-        "import sys, stockscan_tui.run, stockscan_tui.headless;"
+        "import sys, stockscan_tui.run.replay, stockscan_tui.headless;"
         "print([m for m in ('pandas', 'databento', 'textual') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

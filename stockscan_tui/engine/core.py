@@ -1,0 +1,377 @@
+"""What every engine does: minutes, sessions and days at exact event times, pictures, and the end.
+
+An engine is one thread. It owns the market's arrays. Finished bars and states go to a sink (the
+store), pictures of the market into one slot that anybody may read. It knows event time only; wall
+time, for pace and for how often it shows itself, comes from a clock that is passed in.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.dispatch import Dispatch, Sink
+from stockscan_tui.errors import StockscanError
+from stockscan_tui.feed import control
+from stockscan_tui.feed.closing import keep_closes, resolve_closes
+from stockscan_tui.feed.pace import Rate
+from stockscan_tui.feed.reference import LOOK_BACK_DAYS, PreviousCloses
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.calendar import (
+    MINUTE_NS,
+    SECOND_NS,
+    Calendar,
+    Session,
+    TradingDay,
+)
+from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
+from stockscan_tui.market.state import Market
+from stockscan_tui.market.symbols import InstrumentIds
+from stockscan_tui.market.view import Photographer
+from stockscan_tui.priority import step_back
+
+MOST_PROBLEMS = 50
+
+
+StoredCloses = Callable[[date, date], dict[str, tuple[float, date, bool]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is to go.
+
+    Attributes:
+        feed: Mode, title and whether the data is simulated, as shown.
+        mark_mode: `kernel.MARK_AUTO`, `MARK_TRADE` or `MARK_MID`.
+        refresh_s: How often a picture is made, in wall seconds; `math.inf` for at the end only.
+        behind_screen: Whether a screen of this process is to have the processor first.
+    """
+
+    feed: Feed
+    mark_mode: int = k.MARK_AUTO
+    refresh_s: float = 0.1
+    behind_screen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to; times are ns since 1970."""
+
+    health: Health
+    symbols: int
+    first_ns: int
+    last_ns: int
+    corrupt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an engine is given to work with.
+
+    Attributes:
+        calendar: The exchange's trading days.
+        closes: Previous closes known beforehand.
+        sink: Where batches go.
+        clock: Wall time.
+        undated: Closes (symbol → dollars) of the trading day before the first session date.
+        stored_closes: Closes that the store has between two dates, oldest excluded last.
+        problems: What went wrong before the engine began.
+    """
+
+    calendar: Calendar
+    closes: PreviousCloses
+    sink: Sink
+    clock: Clock
+    undated: Mapping[str, float] | None = None
+    stored_closes: StoredCloses | None = None
+    problems: Sequence[str] = ()
+
+
+class Engine(ABC):
+    """A thread that applies records to a market.
+
+    Args:
+        given: What it works with.
+        options: How the run is to go.
+        capacity: Symbols to make room for at first.
+    """
+
+    def __init__(self, given: Surroundings, options: Options, capacity: int = 4096) -> None:
+        self._calendar = given.calendar
+        self._closes = given.closes
+        self._undated = given.undated or {}
+        self._stored_closes = given.stored_closes
+        self._sink = given.sink
+        self._clock = given.clock
+        self._options = options
+        self._problems = list(given.problems)
+        self._market = Market(options.mark_mode, capacity=capacity)
+        self._photographer = Photographer(self._market, given.calendar)
+        self._dispatch = Dispatch(self._market, given.sink, given.clock)
+        self._boundary_ns = 0
+        self._now_ns = 0
+        self._first_ns = 0
+        self._next_day: TradingDay | None = None
+        self._unmapped = 0
+        self._rate = Rate()
+        self._phase = Phase.OPENING
+        self._snapshot: Snapshot | None = None
+        self._shown_ns = 0
+        self._focus: str | None = None
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="stockscan-engine", daemon=True)
+
+    # --- called from other threads ---------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the newest picture of the market, None before the first; never waits."""
+        return self._snapshot
+
+    def focus(self, symbol: str | None) -> None:
+        """Let the next pictures carry the bars of `symbol`."""
+        self._focus = symbol
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ask to end cleanly: what is in memory is still handed to the sink. Returns at once."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; returns whether it has come."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def running(self) -> bool:
+        """Whether records are still being applied."""
+        return self._thread.is_alive()
+
+    @property
+    def phase(self) -> Phase:
+        """How far the run has come."""
+        return self._phase
+
+    @property
+    def event_ns(self) -> int:
+        """The event time that has been reached, 0 before the first record."""
+        return max(self._now_ns, self._market.clock_ns)
+
+    def failure(self) -> str:
+        """Return why the engine broke off, empty while it has not."""
+        return "" if self._error is None else str(self._error) or repr(self._error)
+
+    def health(self) -> Health:
+        """Return the counts as they stand."""
+        ctl = self._market.ctl
+        status = self._sink.status()
+        return Health(
+            records=int(ctl[k.RECORDS]),
+            trades=int(ctl[k.TRADES]),
+            quotes=int(ctl[k.QUOTES]),
+            bars=int(ctl[k.BARS]),
+            symbols=self._market.count,
+            late=int(ctl[k.LATE]),
+            repeated=int(ctl[k.REPEATED]),
+            unmapped=self._unmapped,
+            unknown_records=int(ctl[k.UNKNOWN]),
+            bad_timestamps=int(ctl[k.BAD_TIMES]),
+            bad_prices=int(ctl[k.BAD_PRICES]),
+            records_per_s=self._rate.per_s,
+            queue=status.queue,
+            store_error=status.error,
+            problems=tuple(self._problems),
+        )
+
+    def outcome(self) -> Outcome:
+        """Return what the run came to.
+
+        Raises:
+            BaseException: What ended the thread, if it did not end by itself.
+        """
+        if self._error is not None:
+            raise self._error
+        return Outcome(
+            health=self.health(),
+            symbols=self._market.count,
+            first_ns=self._first_ns,
+            last_ns=self._market.clock_ns,
+            corrupt=self._corrupt(),
+        )
+
+    # --- the engine's thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        if self._options.behind_screen:
+            step_back()
+        try:
+            self._play()
+        except BaseException as error:  # noqa: BLE001 - told by outcome() to whoever joins
+            self._error = error
+            if isinstance(error, StockscanError):
+                self._problems.append(str(error))
+            self._phase = Phase.FAILED
+        finally:
+            self._stopping.set()
+            self._close()
+
+    @abstractmethod
+    def _play(self) -> None:
+        """Apply records until there are no more or the engine is to stop."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of where the records come from."""
+
+    @abstractmethod
+    def _feed(self) -> Feed:
+        """Return what is being played and how, as it stands."""
+
+    @abstractmethod
+    def _due_ns(self) -> int:
+        """Return the event time of the first record that waits, 0 where none does."""
+
+    @abstractmethod
+    def _collect(self) -> None:
+        """Hand over what has changed, if it is time to."""
+
+    def _corrupt(self) -> bool:
+        """Whether a source broke off in its middle."""
+        return False
+
+    def _begin(self, first_ns: int) -> None:
+        """Let the run begin with the record at `first_ns`."""
+        self._first_ns = first_ns
+        self._now_ns = first_ns
+        self._boundary_ns = first_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
+        day = self._calendar.day_at(first_ns)
+        self._learn_closes(day)
+        self._turn_to(day, first_ns)
+
+    def _learn_closes(self, day: TradingDay) -> None:
+        """Add undated and stored closes, now that the first session date is known."""
+        before = self._calendar.previous(day.session_date)
+        if before is not None and self._undated:
+            self._closes.add(before, CloseSource.FILE, self._undated)
+        oldest = self._calendar.previous(day.session_date, LOOK_BACK_DAYS)
+        if self._stored_closes is not None and oldest is not None:
+            stored = self._stored_closes(day.session_date, oldest)
+            for symbol, (price, on, _official) in stored.items():
+                self._closes.add(on, CloseSource.DATABASE, {symbol: price})
+
+    def _tell(self, problem: str) -> None:
+        if len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(problem)
+
+    # --- symbols and rare records ---------------------------------------------------------------
+
+    def _slots(self, symbols: Sequence[str]) -> list[int]:
+        """Return the symbols' slots; new ones get their previous closes."""
+        known = self._market.count
+        slots = self._market.slots(symbols)
+        if self._market.count > known:
+            resolve_closes(self._market, self._closes, range(known, self._market.count))
+        return slots
+
+    def _slot(self, symbol: str) -> int:
+        return self._slots((symbol,))[0]
+
+    def _take_control(self, said: control.Control | None, ids: InstrumentIds) -> None:
+        """Do what a rare record asks for."""
+        self._market.ctl[k.RECORDS] += 1
+        match said:
+            case control.Mapping(number, symbol):
+                ids.assign([(number, self._slot(symbol))])
+            case control.Definition(number, symbol) if number not in ids:
+                ids.assign([(number, self._slot(symbol))])
+            case control.DailyBar(number, day, price):
+                slot = ids.slot(number)
+                if slot is not None:
+                    symbol = self._market.symbols.names[slot]
+                    self._closes.add(day, CloseSource.DAILY, {symbol: price})
+                    resolve_closes(self._market, self._closes, (slot,))
+            case control.Message(text, error=True):
+                self._tell(f"the feed said: {text}")
+            case _:
+                pass
+
+    def _name_unmapped(self, number: int, ids: InstrumentIds) -> None:
+        """Give an id that nothing maps a symbol made of its number."""
+        self._unmapped += 1
+        ids.assign([(number, self._slot(f"#{number}"))])
+
+    # --- boundaries of event time --------------------------------------------------------------
+
+    def _close_minute(self) -> None:
+        boundary_ns = self._boundary_ns
+        market = self._market
+        market.close_minute()
+        self._collect()
+        if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
+            self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
+        elif market.day is not None:
+            before = market.session
+            market.begin_session(market.day.session_at(boundary_ns), boundary_ns)
+            if before is Session.REGULAR and market.session is not before:
+                self._keep_closes(market.day)
+        self._boundary_ns = boundary_ns + MINUTE_NS
+
+    def _skip_closed_hours(self) -> bool:
+        """Between sessions go straight to the next record or the next day's beginning."""
+        due_ns = self._due_ns()
+        if self._market.session is not Session.CLOSED or not due_ns:
+            return False
+        goal_ns = due_ns // MINUTE_NS * MINUTE_NS
+        if self._next_day is not None:
+            goal_ns = min(goal_ns, self._next_day.start_ns)
+        if goal_ns <= self._boundary_ns:
+            return False
+        self._boundary_ns = goal_ns
+        self._now_ns = goal_ns - MINUTE_NS
+        return True
+
+    def _turn_to(self, day: TradingDay, at_ns: int) -> None:
+        """End the session date, if one is running, and begin the next."""
+        if self._market.day is not None:
+            self._keep_closes(self._market.day)
+            self._hand_over()
+        self._market.begin_day(day, at_ns)
+        self._next_day = self._calendar.next_day(day.session_date)
+        resolve_closes(self._market, self._closes, range(self._market.count))
+
+    def _hand_over(self) -> None:
+        """Hand over everything there is."""
+        self._dispatch.send_all()
+
+    def _keep_closes(self, day: TradingDay) -> None:
+        self._dispatch.add_closes(keep_closes(self._market, self._closes, day))
+
+    # --- pictures --------------------------------------------------------------------------------
+
+    def _show(self, *, force: bool) -> None:
+        """Make a new picture when it is time for one."""
+        wall_ns = self._clock.now_ns()
+        self._rate.note(wall_ns, int(self._market.ctl[k.RECORDS]))
+        if not force and wall_ns - self._shown_ns < self._options.refresh_s * SECOND_NS:
+            return
+        self._shown_ns = wall_ns
+        market = self._market
+        self._snapshot = self._photographer.take(
+            event_ns=self.event_ns,
+            feed=self._feed(),
+            health=self.health(),
+            closes_known=bool(np.isfinite(market.prev_close[: market.count]).any()),
+            focus=self._focus,
+        )

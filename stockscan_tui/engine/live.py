@@ -1,0 +1,555 @@
+"""The engine that takes live streams as they come, and goes on where an earlier run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import zstandard
+
+from stockscan_tui.engine.catching import Catching
+from stockscan_tui.engine.core import Engine, Options, Surroundings
+from stockscan_tui.errors import StockscanError
+from stockscan_tui.feed import control
+from stockscan_tui.feed.closing import resolve_closes
+from stockscan_tui.feed.stream import Answer, Link, Stream
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.batch import BarBatch, Gap, Watermark
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.checkpoint import (
+    restore_bars,
+    restore_watermarks,
+    thaw,
+    unpack_marks,
+)
+from stockscan_tui.market.snapshot import Feed, Health, Phase
+
+WAIT_S = 0.05
+# How long the streams of one market may lie apart at a minute's end.
+GRACE_NS = SECOND_NS // 4
+# A replay of which nothing has come for so long has brought what there is.
+IDLE_NS = 2 * SECOND_NS
+# Heartbeats come every ten seconds.
+SILENT_NS = 13 * SECOND_NS
+# For how long the bars of the session so far may hold the stream itself up.
+HISTORY_WAIT_NS = 8 * SECOND_NS
+
+HEARTBEAT = 0
+SLOW_READER = 2
+REPLAY_COMPLETED = 3
+_FINAL_ERRORS = {
+    1: "The gateway refused the key: {}. Check DATABENTO_API_KEY.",
+    2: "The key was deactivated: {}. Set DATABENTO_API_KEY to one that is active.",
+    5: "The gateway refused the subscription: {}. Check --schema, --symbols and --dataset.",
+}
+_NOT_FATAL = (4, 7)
+_AGED_OUT = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """What the store holds of an earlier run: all as of one instant.
+
+    `bars` are those of the last hour, with slots by the order of `symbols` in `state`.
+    """
+
+    state: bytes
+    marks: Sequence[bytes]
+    watermarks: tuple[Watermark, ...]
+    bars: BarBatch
+    gaps: tuple[Gap, ...] = ()
+
+
+class LiveEngine(Engine):
+    """Applies live streams to a market.
+
+    Args:
+        streams: The subscriptions whose records make the market.
+        given: What the engine works with.
+        options: How the run is to go.
+        history: Brings the session's minute bars up to now on a first start; None to do without.
+        saved: What an earlier run left, None on a first start.
+        until_idle: Whether to end once all has been replayed and nothing more comes.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        given: Surroundings,
+        options: Options,
+        *,
+        history: Stream | None = None,
+        saved: Saved | None = None,
+        until_idle: bool = False,
+    ) -> None:
+        super().__init__(given, options)
+        self._tracks = [Catching(stream) for stream in streams]
+        self._history = Catching(history) if history is not None else None
+        self._saved = saved
+        self._until_idle = until_idle
+        self._gateway_ns = 0
+        self._history_end_ns = 0
+        self._history_since_ns = 0
+        self._boundary_since_ns = 0
+        self._refusal = ""
+        self._gaps = 0
+        self._healed = 0
+        self._slow = 0
+        for track in self._all():
+            track.stream.waken_by(self._wake.set)
+
+    def _all(self) -> list[Catching]:
+        return [*self._tracks, *([self._history] if self._history is not None else [])]
+
+    def health(self) -> Health:
+        """Return the counts as they stand."""
+        return replace(super().health(), gaps=self._gaps, healed=self._healed)
+
+    # --- the engine's thread -----------------------------------------------------------------
+
+    def _play(self) -> None:
+        if self._saved is not None:
+            self._restore(self._saved)
+            self._saved = None
+        while not self._stopping.is_set() and not self._refusal:
+            self._wake.clear()
+            moved = self._take_in()
+            self._look_at_links()
+            self._answer_all()
+            if self._boundary_ns:
+                self._collect()
+            self._show(force=False)
+            if self._until_idle and self._idle():
+                break
+            if not moved:
+                self._clock.wait(self._wake, WAIT_S)
+        self._finish()
+        if self._refusal:
+            raise StockscanError(self._refusal)
+
+    def _idle(self) -> bool:
+        """Whether every stream has caught up, and nothing has come for a while."""
+        now_ns = self._clock.now_ns()
+        return self._first_ns > 0 and all(
+            t.stream.open and not t.active and now_ns - t.heard_ns > IDLE_NS for t in self._tracks
+        )
+
+    def _close(self) -> None:
+        for track in self._all():
+            track.stream.finish()
+
+    def _restore(self, saved: Saved) -> None:
+        """Let the market be as it was when the earlier run handed over last."""
+        market = self._market
+        if not thaw(market, saved.state, self._calendar):
+            self._tell(
+                "The state saved by an earlier version or with another --mark was not taken up; "
+                "the session so far is fetched again."
+            )
+            return
+        restore_bars(market, saved.bars)
+        restore_watermarks(market, saved.watermarks)
+        try:
+            market.mark_history.extend(unpack_marks(marks) for marks in saved.marks)
+        except zstandard.ZstdError:
+            market.mark_history.clear()
+        self._history = None
+        day = market.day
+        if day is None:
+            return
+        clock_ns = market.clock_ns
+        self._first_ns = self._now_ns = clock_ns
+        self._boundary_ns = clock_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
+        self._next_day = self._calendar.next_day(day.session_date)
+        self._learn_closes(day)
+        resolve_closes(self._market, self._closes, range(self._market.count))
+        for track in self._tracks:
+            last_ns = track.last_ns(market.watermarks)
+            self._note(track.break_off(day.session_date, last_ns, "stockscan was not running"))
+        for gap in saved.gaps:
+            if gap.to_ns == 0 and all(
+                t.gap is None or t.gap.from_ns != gap.from_ns for t in self._tracks
+            ):
+                self._note(replace(gap, to_ns=clock_ns))
+
+    # --- records ------------------------------------------------------------------------------
+
+    def _take_in(self) -> bool:
+        """Apply what has come; returns whether there was anything."""
+        moved = False
+        for track in self._all():
+            if track.stream.take_up():
+                self._take_up(track)
+                moved = True
+        history = self._history
+        if history is not None and not history.stream.finished:
+            # The bars of the session so far come first: until then they alone move the clock.
+            moved |= self._apply(history, self._history_stop())
+            self._look_at_history(history)
+        else:
+            stop_ns = self._stop_ns()
+            clock_ns = newest_ns = int(self._market.ctl[k.CLOCK_NS])
+            for track in self._tracks:
+                self._market.ctl[k.CLOCK_NS] = clock_ns
+                moved |= self._apply(track, stop_ns)
+                newest_ns = max(newest_ns, int(self._market.ctl[k.CLOCK_NS]))
+            self._market.ctl[k.CLOCK_NS] = newest_ns
+        self._look_at_replays()
+        return self._pass_boundaries() or moved
+
+    def _take_up(self, track: Catching) -> None:
+        """A new connection of a stream begins."""
+        track.goal_ns = 0
+        track.replayed = False
+        track.heard_ns = self._clock.now_ns()
+
+    def _stop_ns(self) -> int:
+        """Return the instant up to which records may be applied now.
+
+        Streams that replay their way back to the present take turns second by second.
+        """
+        if not self._boundary_ns:
+            return 0
+        open_ones = [t for t in self._tracks if t.stream.clocked and t.stream.open]
+        if len(open_ones) < 2 or not any(t.active for t in open_ones):
+            return self._boundary_ns
+        marks = self._market.watermarks
+        reached = [
+            t.stream.next_ns if t.stream.waiting else t.last_ns(marks)
+            for t in open_ones
+            if t.active or t.stream.waiting
+        ]
+        return min(self._boundary_ns, min(reached) // SECOND_NS * SECOND_NS + SECOND_NS)
+
+    def _apply(self, track: Catching, stop_ns: int) -> bool:
+        """Apply a stream's records before `stop_ns`; returns whether there were any."""
+        stream, market = track.stream, self._market
+        ctl = market.ctl
+        moved = False
+        if stream.waiting and stream.next_ns >= stop_ns > 0:
+            return False
+        ctl[k.BACKFILLING] = stream.backfill
+        while stream.open:
+            ctl[k.STOP_NS] = stop_ns
+            ctl[k.POSITION], ctl[k.END], ctl[k.FINAL] = stream.position, stream.end, stream.final
+            reason = market.consume(stream.data, stream.ids)
+            if int(ctl[k.POSITION]) != stream.position:
+                moved = stream.flowed = True
+            stream.position = int(ctl[k.POSITION])
+            stream.next_ns = 0
+            if reason == k.BOUNDARY:
+                stream.next_ns = int(ctl[k.RESUME_NS])
+                if stop_ns:
+                    return moved
+                # The very first record: the market begins with it.
+                self._begin(stream.next_ns)
+                stop_ns = self._history_stop() if track is self._history else self._boundary_ns
+                moved = True
+            elif reason == k.NEED_BYTES:
+                if stream.advance():
+                    track.heard_ns = self._clock.now_ns()
+                elif stream.ended and not stream.advance():
+                    if not stream.final:
+                        stream.final = True
+                        continue
+                    self._connection_ended(track)
+                    return True
+                else:
+                    return moved
+            elif reason == k.CONTROL:
+                self._control(track)
+                moved = True
+            elif reason == k.NEW_ID:
+                self._name_unmapped(stream.next_instrument_id(), stream.ids)
+            elif reason == k.FLUSH:
+                self._dispatch.take()
+            elif reason == k.GROW:
+                market.grow_bars()
+            else:
+                self._tell(f"{stream.schema}: the gateway sent what is not a record")
+                stream.hang_up()
+                stream.position = stream.end
+                return True
+        return moved
+
+    def _control(self, track: Catching) -> None:
+        said = track.stream.take_control()
+        if not isinstance(said, control.Message):
+            self._take_control(said, track.stream.ids)
+            return
+        self._market.ctl[k.RECORDS] += 1
+        if said.ts_ns > k.EARLIEST_NS:
+            self._gateway_ns = max(self._gateway_ns, said.ts_ns)
+            track.goal_ns = track.goal_ns or said.ts_ns
+        if said.error:
+            self._take_error(track, said)
+        elif said.code == HEARTBEAT:
+            track.heartbeat_ns = max(track.heartbeat_ns, said.ts_ns)
+            track.active = False
+        elif said.code == REPLAY_COMPLETED:
+            track.replayed = True
+            track.active = False
+        elif said.code == SLOW_READER:
+            self._slow += 1
+            self._tell(f"the gateway warns that this machine reads too slowly: {said.text}")
+
+    def _take_error(self, track: Catching, said: control.Message) -> None:
+        if said.code in _NOT_FATAL:
+            self._tell(f"the feed said: {said.text}")
+            return
+        if track is self._history:
+            self._tell(f"the session so far cannot be fetched: {said.text}")
+            track.stream.finish()
+        elif said.code == _AGED_OUT or (said.code == 5 and "start" in said.text.lower()):
+            track.stream.refused_replays += 1
+            track.stream.hang_up()
+            self._tell(f"the gateway cannot replay from there: {said.text}")
+        elif said.code in _FINAL_ERRORS:
+            self._refusal = _FINAL_ERRORS[said.code].format(said.text.rstrip("."))
+        else:
+            self._tell(f"the feed said: {said.text}")
+
+    def _look_at_links(self) -> None:
+        """Notice what is of no use to go on with."""
+        for track in self._tracks:
+            status = track.stream.status
+            if status.link is Link.REFUSED:
+                self._refusal = status.sentence
+            if track.stream.flowed:
+                track.stream.refused_replays = 0
+
+    # --- breaks and how they mend -------------------------------------------------------------
+
+    def _note(self, gap: Gap | None) -> None:
+        """Let a gap be saved; counted when it begins, and when it is healed."""
+        if gap is None:
+            return
+        self._gaps += gap.to_ns == 0
+        self._healed += gap.healed_ns > 0
+        self._dispatch.add_gap(gap)
+
+    def _connection_ended(self, track: Catching) -> None:
+        stream, market = track.stream, self._market
+        reason = stream.reason
+        stream.put_down()
+        if track is self._history or market.day is None:
+            return
+        self._judge(track)
+        last_ns = track.last_ns(market.watermarks)
+        track.forget_repeats(market.watermarks)
+        self._note(track.break_off(market.day.session_date, last_ns, reason))
+
+    def _judge(self, track: Catching) -> None:
+        """Settle the gap as not healed if the replay is seen to have left something out."""
+        missed = track.missed(self._market.watermarks)
+        if missed is not None and missed[1]:
+            self._note(track.settle(missed[1], 0))
+
+    def _settle(self, track: Catching) -> None:
+        """Once the replay is over, end the gap: healed, if it began where the break did."""
+        marks = self._market.watermarks
+        if track.gap is None or not (track.replayed or track.seen_beyond(marks)):
+            return
+        missed = track.missed(marks)
+        to_ns = track.goal_ns or track.last_ns(marks)
+        if missed is None:
+            self._note(track.settle(to_ns, max(self.event_ns, to_ns)))
+        else:
+            self._note(track.settle(missed[1] or to_ns, 0))
+        if track.replayed:
+            track.forget_repeats(marks)
+
+    def _look_at_replays(self) -> None:
+        """A replay that has reached the gateway's clock, or has run dry, is over."""
+        now_ns = self._clock.now_ns()
+        marks = self._market.watermarks
+        for track in self._tracks:
+            if not track.stream.open:
+                continue
+            if track.active:
+                reached = track.goal_ns > 0 and track.last_ns(marks) >= track.goal_ns
+                dry = not track.stream.waiting and now_ns - track.heard_ns > IDLE_NS
+                track.active = not (reached or dry or track.replayed)
+            if not track.active:
+                self._settle(track)
+
+    def _answer_all(self) -> None:
+        """Tell the feed where connections are to start, as far as that is known."""
+        for track in self._all():
+            if track.stream.asked:
+                answer = self._where_to_start(track)
+                if answer is not None:
+                    track.stream.answer(answer)
+
+    def _where_to_start(self, track: Catching) -> Answer | None:
+        if self._refusal or track.stream.finished:
+            return Answer(refusal=self._refusal, finished=track.stream.finished)
+        if track is self._history:
+            self._history_since_ns = self._history_since_ns or self._clock.now_ns()
+            track.active = True
+            return Answer(start_ns=0)
+        resume_ns = track.resume_ns(self._market.watermarks)
+        if resume_ns is not None:
+            track.expect_repeats(self._market.watermarks)
+        refused = track.stream.refused_replays
+        if refused:
+            # What it has, where it has not what was asked for; else what comes from now on.
+            track.active = refused == 1
+            return Answer(start_ns=0 if refused == 1 else None)
+        if resume_ns is not None:
+            track.active = True
+            return Answer(start_ns=resume_ns)
+        return self._first_start(track)
+
+    def _first_start(self, track: Catching) -> Answer | None:
+        """Where to start with nothing held: at the minute that the session so far leads up to."""
+        history = self._history
+        if history is None:
+            track.active = track.stream.from_start
+            return Answer(start_ns=0 if track.stream.from_start else None)
+        if history.stream.finished and not self._history_end_ns:
+            return Answer()
+        if not self._history_end_ns:
+            if history.goal_ns:
+                self._history_end_ns = history.goal_ns // MINUTE_NS * MINUTE_NS
+            elif not self._history_overdue():
+                return None
+            else:
+                history.stream.finish()
+                return Answer()
+        track.active = True
+        return Answer(start_ns=self._history_end_ns)
+
+    # --- the session so far -------------------------------------------------------------------
+
+    def _history_stop(self) -> int:
+        if not self._boundary_ns:
+            return 0
+        return min(self._boundary_ns, self._history_end_ns or self._boundary_ns)
+
+    def _history_overdue(self) -> bool:
+        since_ns = max(self._history_since_ns, self._history.heard_ns if self._history else 0)
+        return since_ns > 0 and self._clock.now_ns() - since_ns > HISTORY_WAIT_NS
+
+    def _look_at_history(self, history: Catching) -> None:
+        """End the wait for the session so far once it is in, or once it is no use to wait."""
+        stream = history.stream
+        if not self._history_end_ns and history.goal_ns:
+            self._history_end_ns = history.goal_ns // MINUTE_NS * MINUTE_NS
+        end_ns = self._history_end_ns
+        reached = end_ns > 0 and stream.waiting and stream.next_ns >= end_ns
+        complete = not history.active and (history.replayed or history.heartbeat_ns > 0)
+        refused = stream.status.link is Link.REFUSED
+        if reached or complete or refused or self._history_overdue():
+            stream.finish()
+            if not (reached or complete):
+                self._tell("the session so far could not be fetched: its minutes are unknown")
+            if end_ns and self._boundary_ns:
+                self._pass_until(end_ns)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def _pass_until(self, end_ns: int) -> None:
+        while self._boundary_ns <= end_ns:
+            self._reach()
+
+    def _pass_boundaries(self) -> bool:
+        """Close the minutes that all streams have passed; returns whether there were any."""
+        passed = False
+        while self._boundary_ns and self._passed(self._boundary_ns):
+            self._reach()
+            passed = True
+        return passed
+
+    def _passed(self, boundary_ns: int) -> bool:
+        history = self._history
+        if history is not None and not history.stream.finished:
+            return history.stream.waiting and history.stream.next_ns >= boundary_ns
+        open_ones = [t for t in self._tracks if t.stream.clocked and t.stream.open]
+        beyond = [
+            t
+            for t in open_ones
+            if (t.stream.waiting and t.stream.next_ns >= boundary_ns)
+            or (not t.active and not t.stream.waiting and t.heartbeat_ns >= boundary_ns)
+        ]
+        if not beyond:
+            self._boundary_since_ns = 0
+            return False
+        if len(beyond) == len(open_ones):
+            return True
+        if any(t.active for t in open_ones if t not in beyond):
+            return False
+        now_ns = self._clock.now_ns()
+        self._boundary_since_ns = self._boundary_since_ns or now_ns
+        return now_ns - self._boundary_since_ns >= GRACE_NS
+
+    def _reach(self) -> None:
+        self._now_ns = self._boundary_ns
+        self._boundary_since_ns = 0
+        minute = self._boundary_ns // MINUTE_NS - 1
+        day = self._market.day
+        self._close_minute()
+        if self._market.day is day and self._market.mark_history:
+            self._dispatch.keep_marks(minute, self._market.mark_history[-1])
+        self._skip_closed_hours()
+
+    def _due_ns(self) -> int:
+        return min((t.stream.next_ns for t in self._all() if t.stream.waiting), default=0)
+
+    # --- what goes out ------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        self._dispatch.checkpoint(force=False)
+
+    def _hand_over(self) -> None:
+        self._dispatch.checkpoint(force=True)
+
+    def _finish(self) -> None:
+        """Hand over all that is in memory."""
+        if self._market.day is not None:
+            if self._market.clock_ns >= self._market.day.post_ns:
+                self._keep_closes(self._market.day)
+            self._hand_over()
+        self._phase = Phase.ENDED
+        self._show(force=True)
+
+    # --- pictures -----------------------------------------------------------------------------
+
+    def _feed(self) -> Feed:
+        if self._phase not in (Phase.ENDED, Phase.FAILED):
+            self._phase = self._live_phase()
+        statuses = [track.stream.status for track in self._tracks]
+        status = next((s for s in statuses if s.link is not Link.OPEN), statuses[0])
+        now_ns = self._clock.now_ns()
+        return replace(
+            self._options.feed,
+            phase=self._phase,
+            progress=self._progress(),
+            message=status.sentence,
+            since_s=max(0, now_ns - status.since_ns) / SECOND_NS,
+            retry_s=max(0, status.retry_ns - now_ns) / SECOND_NS if status.retry_ns else 0.0,
+        )
+
+    def _live_phase(self) -> Phase:
+        history = self._history
+        links = [t.stream.status.link for t in self._tracks if t.stream.clocked]
+        if Link.DOWN in links:
+            return Phase.DOWN
+        if history is not None and not history.stream.finished and history.stream.open:
+            return Phase.CATCHING_UP
+        if Link.CONNECTING in links:
+            down = any(t.stream.status.sentence for t in self._tracks)
+            return Phase.DOWN if down else Phase.CONNECTING
+        if any(t.active for t in self._tracks):
+            return Phase.CATCHING_UP
+        heard_ns = max(t.heard_ns for t in self._tracks)
+        silent = self._clock.now_ns() - heard_ns > SILENT_NS
+        return Phase.SILENT if silent else Phase.LIVE
+
+    def _progress(self) -> float:
+        """Return how far the way back to the present is gone, from 0 to 1."""
+        day = self._market.day
+        goal_ns = self._history_end_ns or max((t.goal_ns for t in self._tracks), default=0)
+        if self._phase is not Phase.CATCHING_UP or day is None or goal_ns <= day.pre_ns:
+            return 1.0
+        return min(1.0, max(0.0, (self.event_ns - day.pre_ns) / (goal_ns - day.pre_ns)))

@@ -1,0 +1,1 @@
+"""A run put together: where records come from, engine, database, and the summary at the end."""

@@ -1,0 +1,164 @@
+"""What every run has: an engine, a database, a way to end, and a summary of what it came to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.engine.core import Engine, Outcome
+from stockscan_tui.errors import StoreError
+from stockscan_tui.feed.reference import CloseFile, PreviousCloses
+from stockscan_tui.log import LOG
+from stockscan_tui.market import kernel
+from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.snapshot import CloseSource, Snapshot
+from stockscan_tui.market.text import printable
+from stockscan_tui.store.writer import Writer
+
+MARK_MODES = {
+    "auto": kernel.MARK_AUTO,
+    "trade": kernel.MARK_TRADE,
+    "mid": kernel.MARK_MID,
+}
+CLOSE_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to, as `--headless` prints it."""
+
+    records: int
+    trades: int
+    quotes: int
+    symbols: int
+    bars: int
+    alerts: int
+    gaps: int
+    healed: int
+    late: int
+    elapsed_s: float
+    records_per_s: float
+    first_ts: int
+    last_ts: int
+    db: str
+    problems: tuple[str, ...]
+    corrupt: bool
+
+
+class Run(ABC):
+    """A run in progress; the player that the screen holds on to.
+
+    Attributes:
+        engine: Its engine.
+        writer: Its database.
+        database: The database's file.
+    """
+
+    engine: Engine
+    writer: Writer
+    database: Path
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began_ns = clock.now_ns()
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the newest picture of the market; never waits."""
+        return self.engine.snapshot()
+
+    def failure(self) -> str:
+        """Return why the run failed, empty while it has not."""
+        return self.engine.failure()
+
+    @abstractmethod
+    def set_speed(self, speed: float) -> None:
+        """Play at `speed` event seconds per second from now on, where that can be chosen."""
+
+    @abstractmethod
+    def set_paused(self, paused: bool) -> None:
+        """Pause, or go on, where that can be chosen."""
+
+    def focus(self, symbol: str | None) -> None:
+        """Let the next pictures carry the bars of `symbol`."""
+        self.engine.focus(symbol)
+
+    def stop(self) -> None:
+        """Ask to end cleanly; returns at once."""
+        self.engine.stop()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the engine's end; returns whether it has come."""
+        return self.engine.join(timeout_s)
+
+    def close(self) -> Summary:
+        """Stop, commit what is in memory, close the database and say what the run came to.
+
+        Raises:
+            StockscanError: The run failed, or bars could not be written.
+        """
+        self.engine.stop()
+        failure: StoreError | None = None
+        while not self.engine.join(0.2):
+            # A full disk holds the engine up: it is let go by closing the store.
+            if self.writer.status().error:
+                with suppress(StoreError):
+                    self.writer.close(CLOSE_TIMEOUT_S)
+        self.writer.drain(CLOSE_TIMEOUT_S)
+        elapsed_s = (self._clock.now_ns() - self._began_ns) / SECOND_NS
+        try:
+            self.writer.close(CLOSE_TIMEOUT_S)
+        except StoreError as error:
+            failure = error
+        outcome = self.engine.outcome()
+        if failure is not None:
+            raise failure
+        return self._summary(outcome, elapsed_s)
+
+    def _summary(self, outcome: Outcome, elapsed_s: float) -> Summary:
+        health = outcome.health
+        for problem in health.problems:
+            LOG.warning("%s", printable(problem))
+        LOG.info("%s records, %s bars in %.1f s", health.records, health.bars, elapsed_s)
+        return Summary(
+            records=health.records,
+            trades=health.trades,
+            quotes=health.quotes,
+            symbols=outcome.symbols,
+            bars=health.bars,
+            alerts=0,
+            gaps=health.gaps,
+            healed=health.healed,
+            late=health.late,
+            elapsed_s=round(elapsed_s, 3),
+            records_per_s=round(health.records / elapsed_s, 1),
+            first_ts=outcome.first_ns,
+            last_ts=outcome.last_ns,
+            db=str(self.database),
+            problems=health.problems,
+            corrupt=outcome.corrupt,
+        )
+
+    def _stored_closes(self, before: date, oldest: date) -> dict[str, tuple[float, date, bool]]:
+        reader = self.writer.reader()
+        try:
+            return reader.previous_closes(before, oldest)
+        finally:
+            reader.release()
+
+
+def learn_closes(
+    closes: PreviousCloses, found: list[tuple[CloseFile, CloseSource]]
+) -> tuple[dict[str, float], list[str]]:
+    """Add what files of closes hold; returns their undated closes and their problems."""
+    undated: dict[str, float] = {}
+    problems: list[str] = []
+    for file, source in found:
+        for day, prices in file.dated.items():
+            closes.add(day, source, prices)
+        undated.update(file.undated)
+        problems.extend(file.problems)
+    return undated, problems

@@ -1,0 +1,148 @@
+"""A replay put together: files, calendar, closes, database and engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from pathlib import Path
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.config import cache_folder, replay_database
+from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.replay import ReplayEngine
+from stockscan_tui.errors import InputError
+from stockscan_tui.feed.dbn_file import DbnFile
+from stockscan_tui.feed.exchange import load_calendar
+from stockscan_tui.feed.reference import (
+    CloseFile,
+    PreviousCloses,
+    closes_beside,
+    read_closes,
+)
+from stockscan_tui.log import LOG
+from stockscan_tui.market import kernel
+from stockscan_tui.market.calendar import utc_date
+from stockscan_tui.market.snapshot import CloseSource, Feed
+from stockscan_tui.market.text import printable
+from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, learn_closes
+from stockscan_tui.store.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """What to replay and how; see `stockscan replay --help` for the meaning of each."""
+
+    files: tuple[Path, ...]
+    mode: str = "REPLAY"
+    simulated: bool = False
+    speed: float = math.inf
+    start_at: time | None = None
+    prev_close: Path | None = None
+    database: Path | None = None
+    mark: str = "auto"
+    keep_replays: int = 20
+    refresh_s: float = 0.1
+
+
+class ReplayRun(Run):
+    """A replay in progress.
+
+    Args:
+        request: What to play.
+        clock: Wall time.
+
+    Raises:
+        StockscanError: A file, the closes, the calendar or the database cannot be used.
+    """
+
+    engine: ReplayEngine
+
+    def __init__(self, request: ReplayRequest, clock: Clock) -> None:
+        super().__init__(clock)
+        files = [DbnFile(path) for path in request.files]
+        title = printable(" ".join(str(path) for path in request.files))
+        datasets = {file.dataset for file in files}
+        if len(datasets) > 1:
+            raise InputError(
+                f"The files are of different datasets ({', '.join(sorted(datasets))}): "
+                "a database holds one. Replay them one at a time."
+            )
+        calendar = load_calendar(cache_folder(), _newest_date(files))
+        closes = PreviousCloses(calendar)
+        undated, problems = _read_all_closes(request, closes)
+        self.database = request.database or replay_database(request.files, request.keep_replays)
+        self.writer = Writer.open(self.database, dataset=files[0].dataset)
+        try:
+            self.engine = ReplayEngine(
+                files,
+                Surroundings(
+                    calendar=calendar,
+                    closes=closes,
+                    sink=self.writer,
+                    clock=clock,
+                    undated=undated,
+                    stored_closes=self._stored_closes,
+                    problems=problems,
+                ),
+                _options(request, files),
+                speed=request.speed,
+                start_at=request.start_at,
+            )
+        except BaseException:
+            self.writer.close(CLOSE_TIMEOUT_S)
+            raise
+        LOG.info("replaying %s into %s", title, printable(self.database))
+        self.engine.start()
+
+    def set_speed(self, speed: float) -> None:
+        """Play at `speed` event seconds per second from now on."""
+        self.engine.set_speed(speed)
+
+    def set_paused(self, paused: bool) -> None:
+        """Pause, or go on."""
+        self.engine.set_paused(paused)
+
+
+def _newest_date(files: Sequence[DbnFile]) -> date:
+    starts = [f.start_ns for f in files if kernel.EARLIEST_NS < f.start_ns < kernel.LATEST_NS]
+    return utc_date(max(starts, default=kernel.EARLIEST_NS))
+
+
+def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
+    schemas = sorted({file.schema or "mixed" for file in files})
+    names = [path.name for path in request.files]
+    title = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    feed = Feed(
+        mode=request.mode,
+        title=title,
+        dataset=files[0].dataset,
+        schema="+".join(schemas),
+        simulated=request.simulated,
+    )
+    return Options(
+        feed=feed,
+        mark_mode=MARK_MODES[request.mark],
+        refresh_s=request.refresh_s,
+        behind_screen=math.isfinite(request.refresh_s),
+    )
+
+
+def _read_all_closes(
+    request: ReplayRequest, closes: PreviousCloses
+) -> tuple[dict[str, float], list[str]]:
+    """Read the closes that are given and those beside the files; returns undated and problems."""
+    found: list[tuple[CloseFile, CloseSource]] = []
+    if request.prev_close is not None:
+        found.append((read_closes(request.prev_close), CloseSource.FILE))
+    problems = []
+    for beside in dict.fromkeys(closes_beside(path) for path in request.files):
+        if beside is None or beside in request.files:
+            continue
+        try:
+            found.append((read_closes(beside), CloseSource.DAILY))
+        except InputError as error:
+            problems.append(str(error))
+    undated, more = learn_closes(closes, found)
+    return undated, problems + more

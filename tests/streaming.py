@@ -1,0 +1,81 @@
+"""Runs the live engine against a simulated gateway, with a sink in memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stockscan_tui.clock import SystemClock
+from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.live import LiveEngine, Saved
+from stockscan_tui.feed.live import Access, LiveFeed, Patience
+from stockscan_tui.feed.reference import PreviousCloses
+from stockscan_tui.feed.stream import Stream
+from stockscan_tui.market.snapshot import Feed
+from tests.playing import ListSink, weekdays
+
+QUICK = Patience(
+    connect_s=5, heartbeat_s=5, silent_s=5, first_retry_s=0.01, longest_retry_s=0.05, look_s=0.02
+)
+KEY = "db-0123456789abcdefghijklmnopqrs"
+
+
+@dataclass
+class Capture:
+    """A live engine and its feed under way."""
+
+    engine: LiveEngine
+    feed: LiveFeed
+    sink: ListSink
+
+    def wait_until(self, reached: Callable[[LiveEngine], bool], timeout_s: float = 30) -> None:
+        """Return once `reached` says so."""
+        end = time.monotonic() + timeout_s
+        while not reached(self.engine):
+            assert self.engine.running, self.engine.failure()
+            assert time.monotonic() < end, self.engine.health()
+            time.sleep(0.002)
+
+    def end(self) -> None:
+        """Stop, and hand over what is in memory."""
+        self.engine.stop()
+        assert self.engine.join(30)
+        self.feed.stop()
+        assert self.feed.join(30)
+
+
+def capture(
+    port: int,
+    schemas: Sequence[str] = ("mbp-1",),
+    *,
+    sink: ListSink | None = None,
+    history: bool = False,
+    saved: Saved | None = None,
+    symbols: Sequence[str] = (),
+    patience: Patience = QUICK,
+    key: str = KEY,
+    dataset: str = "EQUS.MINI",
+) -> Capture:
+    """Begin to capture from a gateway on this machine."""
+    streams = [
+        Stream(s, symbols=symbols, from_start=s.startswith("ohlcv") or not history)
+        for s in schemas
+    ]
+    before = Stream("ohlcv-1m", symbols=symbols, clocked=False, backfill=True) if history else None
+    clock = SystemClock()
+    sink = sink or ListSink()
+    engine = LiveEngine(
+        streams,
+        Surroundings(weekdays(), PreviousCloses(weekdays()), sink, clock),
+        Options(Feed("LIVE", "test", dataset, "+".join(schemas)), refresh_s=math.inf),
+        history=before,
+        saved=saved,
+        until_idle=False,
+    )
+    feeds = [*streams, *([before] if before is not None else [])]
+    feed = LiveFeed(Access(key, dataset, "127.0.0.1", port), feeds, clock, patience, seed=1)
+    engine.start()
+    feed.start()
+    return Capture(engine, feed, sink)
