@@ -187,11 +187,10 @@ class LiveEngine(Engine):
             moved |= self._apply(history, self._history_stop())
             self._look_at_history(history)
         else:
-            stop_ns = self._stop_ns()
             clock_ns = newest_ns = int(self._market.ctl[k.CLOCK_NS])
             for track in self._tracks:
                 self._market.ctl[k.CLOCK_NS] = clock_ns
-                moved |= self._apply(track, stop_ns)
+                moved |= self._apply(track, self._stop_ns())
                 newest_ns = max(newest_ns, int(self._market.ctl[k.CLOCK_NS]))
             self._market.ctl[k.CLOCK_NS] = newest_ns
         self._look_at_replays()
