@@ -195,8 +195,9 @@ def test_every_connection_can_be_cut_now(reset: bool) -> None:
     [
         "", "fall", "drop", "drop@", "drop@bytes", "drop@bytes=-1", "drop@bytes=1.5",
         "drop=1@bytes=1", "drop@record=0", "reset@after=nan", "reset@after=x", "half@bytes=3",
-        "half", "auth", "auth=", "auth=a|b", "error@record=3", "error=x@record=3", "error=256@record=3",
-        "error=3", "slow@bytes=1", "refuse=x", "refuse=2@record=1", "silent-accept=2", "stall@line=3",
+        "half", "auth", "auth=", "auth=a|b", "error@record=3", "error=x@record=3",
+        "error=256@record=3", "error=3", "slow@bytes=1", "refuse=x", "refuse=2@record=1",
+        "silent-accept=2", "stall@line=3",
     ],
 )  # fmt: skip
 def test_what_is_no_fault_is_refused_in_words(spec: str) -> None:
