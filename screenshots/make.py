@@ -12,7 +12,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from stockscan_tui.cli import DEMO_START
+from stockscan_tui.cli.play import DEMO_START
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.config import cache_folder
 from stockscan_tui.market.calendar import MINUTE_NS

@@ -37,6 +37,50 @@ def config_path() -> Path:
     return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
 
 
+def live_database(dataset: str) -> Path:
+    """Return the database in which live capture keeps a dataset."""
+    return platformdirs.user_data_path(APP, appauthor=False) / f"{dataset}.duckdb"
+
+
+def read_key() -> str:
+    """Return the API key of the environment, else of the file `key`; empty where there is none.
+
+    Raises:
+        UsageError: The file cannot be read, or others than its owner can read it.
+    """
+    key = os.environ.get("DATABENTO_API_KEY", "").strip()
+    if key:
+        return key
+    path = config_path().with_name("key")
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise UsageError(f"The key file {path} can be read by others. Run: chmod 600 {path}")
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The key file {path} cannot be read: {error}.") from error
+
+
+def fresh_database(folder: Path) -> Path:
+    """Return a database that is not there yet; those of processes that are gone are removed.
+
+    Raises:
+        StoreError: Nothing can be kept in the folder.
+    """
+    chosen = folder / f"demo-{os.getpid()}.duckdb"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        chosen.unlink(missing_ok=True)
+        _prune(folder, chosen, 1)
+    except OSError as error:
+        raise StoreError(
+            f"The cache folder {folder} cannot be used: {error.strerror}. "
+            "Make it writable, or name a database with --db."
+        ) from error
+    return chosen
+
+
 def read_config(path: Path | None) -> Config:
     """Read a config file; the default one need not be there.
 

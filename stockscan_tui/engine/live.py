@@ -535,7 +535,7 @@ class LiveEngine(Engine):
         if Link.DOWN in links:
             return Phase.DOWN
         if history is not None and not history.stream.finished and history.stream.open:
-            return Phase.CATCHING_UP
+            return Phase.PRIMING
         if Link.CONNECTING in links:
             down = any(t.stream.status.sentence for t in self._tracks)
             return Phase.DOWN if down else Phase.CONNECTING
@@ -549,6 +549,6 @@ class LiveEngine(Engine):
         """Return how far the way back to the present is gone, from 0 to 1."""
         day = self._market.day
         goal_ns = self._history_end_ns or max((t.goal_ns for t in self._tracks), default=0)
-        if self._phase is not Phase.CATCHING_UP or day is None or goal_ns <= day.pre_ns:
+        if self._phase not in (Phase.CATCHING_UP, Phase.PRIMING) or day is None or goal_ns <= day.pre_ns:
             return 1.0
         return min(1.0, max(0.0, (self.event_ns - day.pre_ns) / (goal_ns - day.pre_ns)))

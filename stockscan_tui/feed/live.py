@@ -153,7 +153,8 @@ class LiveFeed:
         tasks = [asyncio.create_task(self._keep(stream)) for stream in self._streams]
         watch = asyncio.create_task(self._watch_sleep())
         ended = asyncio.create_task(self._stopped.wait())
-        await asyncio.wait([ended, asyncio.gather(*tasks)], return_when=asyncio.FIRST_COMPLETED)
+        waits: list[asyncio.Future[Any]] = [ended, asyncio.gather(*tasks)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in (*tasks, watch, ended):
             task.cancel()
         await asyncio.gather(*tasks, watch, ended, return_exceptions=True)

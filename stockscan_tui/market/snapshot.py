@@ -40,6 +40,12 @@ class Phase(Enum):
     FAILED = "failed"
 
 
+# Those of a live feed that has begun.
+LIVE_PHASES = frozenset(
+    {Phase.CONNECTING, Phase.CATCHING_UP, Phase.LIVE, Phase.SILENT, Phase.DOWN}
+)
+
+
 class CloseSource(Enum):
     """Where a symbol's previous close comes from, the most trusted first."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from textual.app import App
@@ -15,13 +15,15 @@ from stockscan_tui.clock import Clock
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey
-from stockscan_tui.market.snapshot import Phase, Snapshot
+from stockscan_tui.market.snapshot import LIVE_PHASES, Feed, Phase, Snapshot
+from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.commands import EVERYWHERE, bindings
 from stockscan_tui.ui.player import Player
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.screens.help import HelpScreen
+from stockscan_tui.ui.screens.leave import LeaveScreen
 from stockscan_tui.ui.screens.opening import OpeningScreen
 from stockscan_tui.ui.screens.symbol import SymbolScreen
 from stockscan_tui.ui.theme import DARK, THEMES, next_theme
@@ -67,6 +69,7 @@ class StockscanApp(App[int]):
         "screens/symbol.tcss",
         "screens/help.tcss",
         "screens/opening.tcss",
+        "screens/leave.tcss",
     ]
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
@@ -94,6 +97,7 @@ class StockscanApp(App[int]):
         self._crash: BaseException | None = None
         self._shown = -1
         self._board: BoardScreen | None = None
+        self._held: Snapshot | None = None
         self._leaving = threading.Event()
         self._for_s = math.inf
         self._opener = threading.Thread(target=self._open, name="stockscan-open", daemon=True)
@@ -168,7 +172,10 @@ class StockscanApp(App[int]):
             screen.show(self._opening.doing, self._opening.progress)
         elif snapshot.feed.phase in (Phase.OPENING, Phase.PRIMING):
             when = fmt.clock(snapshot.event_ns)[:5]
-            screen.show(f"taking in the day so far: {when} New York", None)
+            progress = snapshot.feed.progress if snapshot.feed.mode != "REPLAY" else None
+            screen.show(f"taking in the day so far: {when} New York", progress)
+        elif snapshot.feed.phase in LIVE_PHASES and not snapshot.session_date:
+            screen.show(_waiting(snapshot.feed), None)
         else:
             self._board = BoardScreen(self._ranking)
             self.switch_screen(self._board)
@@ -185,6 +192,9 @@ class StockscanApp(App[int]):
             self.notify(self._player.failure(), severity="error", markup=False, timeout=60)
 
     def _show(self, snapshot: Snapshot) -> None:
+        if self._held:
+            # The feed goes on behind what is looked at.
+            snapshot = replace(self._held, feed=snapshot.feed, health=snapshot.health)
         now_s = self._clock.now_ns() / 1e9
         screen = self.screen
         if isinstance(screen, SymbolScreen) and screen.ready:
@@ -214,9 +224,14 @@ class StockscanApp(App[int]):
         self.theme = next_theme(self.theme)
 
     def action_pause(self) -> None:
-        """Pause the replay, or go on."""
+        """Pause the replay, or go on; of a live feed hold the picture, and let go of it."""
         snapshot = self._player.snapshot() if self._player is not None else None
-        if self._player is not None and snapshot is not None:
+        if snapshot is not None and snapshot.feed.phase in LIVE_PHASES:
+            self._held = None if self._held else snapshot
+            if self._board is not None:
+                self._board.held = self._held is not None
+            self._poll()
+        elif self._player is not None and snapshot is not None:
             self._player.set_paused(snapshot.feed.phase is not Phase.PAUSED)
 
     def action_faster(self) -> None:
@@ -239,9 +254,32 @@ class StockscanApp(App[int]):
             slower = [s for s in SPEEDS if s < speed]
             self._player.set_speed(slower[-1] if slower else SPEEDS[0])
 
+    def action_ask_leave(self) -> None:
+        """Quit; while a live feed is captured, ask first."""
+        snapshot = self._player.snapshot() if self._player is not None else None
+        live = snapshot is not None and snapshot.feed.mode == "LIVE"
+        if live and self._failure is None and not self._player_failed():
+            self.push_screen(LeaveScreen())
+        else:
+            self.action_leave()
+
+    def _player_failed(self) -> bool:
+        return self._player is not None and bool(self._player.failure())
+
     def action_leave(self) -> None:
         """Quit; whoever started the screen stops the player and saves what is in memory."""
         self._opening.cancelled.set()
         if self._player is not None:
             self._player.stop()
         self.exit(self._failure.exit_status if self._failure is not None else 0)
+
+
+def _waiting(feed: Feed) -> str:
+    """Return what a live feed that has brought nothing yet is waiting for."""
+    if feed.message:
+        return f"{printable(feed.message)}\n{fmt.link(feed)}"
+    return (
+        f"connected to {feed.title}, waiting for the first record …"
+        if (feed.phase is Phase.LIVE)
+        else f"connecting to {feed.title} …"
+    )

@@ -32,10 +32,18 @@ EVERYWHERE = (
     Command("help", "question_mark", "help", "?", "keys", "This list of keys and columns"),
     Command("theme", "ctrl+t", "next_theme", "ctrl-t", "", "Next theme"),
     Command("palette", "ctrl+p", "command_palette", "ctrl-p", "", "Command palette"),
-    Command("pause", "space,p", "pause", "space p", "pause", "Pause the replay, or go on"),
+    Command(
+        "pause",
+        "space,p",
+        "pause",
+        "space p",
+        "pause",
+        "Pause the replay, or go on; live: hold the picture still",
+    ),
     Command("slower", "less_than_sign", "slower", "<", "", "Slower"),
     Command("faster", "greater_than_sign", "faster", ">", "speed", "Faster, up to max"),
-    Command("quit", "q,ctrl+c", "leave", "q ctrl-c", "quit", "Quit; bars in memory are saved"),
+    Command("quit", "q", "ask_leave", "q", "quit", "Quit; a live capture asks first"),
+    Command("stop", "ctrl+c", "leave", "ctrl-c", "", "Quit at once; bars in memory are saved"),
 )
 
 BOARD = (

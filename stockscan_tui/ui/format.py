@@ -7,6 +7,7 @@ import math
 from rich.cells import cell_len, set_cell_size
 
 from stockscan_tui.market.calendar import Session, new_york_time
+from stockscan_tui.market.snapshot import Feed, Phase
 from stockscan_tui.market.text import printable
 
 MISSING = "—"
@@ -102,6 +103,25 @@ def speed(value: float, *, paused: bool = False) -> str:
     if math.isinf(value):
         return "max"
     return f"{value:g}×"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time, as in 0:42 or 1:05:10."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def link(feed: Feed) -> str:
+    """Return how a live feed stands, as in DOWN 0:42, retry in 3 s."""
+    if feed.phase is Phase.DOWN:
+        retry = f", retry in {feed.retry_s:.0f} s" if feed.retry_s else ", retrying"
+        return f"DOWN {span(feed.since_s)}{retry}"
+    if feed.phase is Phase.SILENT:
+        return "silent"
+    if feed.phase is Phase.CATCHING_UP:
+        return f"catching up {feed.progress * 100:.0f} %"
+    return str(feed.phase.value)
 
 
 def clock(ns: int) -> str:

@@ -52,6 +52,7 @@ class BoardScreen(Screen[None]):
         self._began_s = 0.0
         self._former = SymbolFilter()
         self._refused = ""
+        self.held = False
         self.ready = False
 
     def compose(self) -> ComposeResult:
@@ -94,6 +95,7 @@ class BoardScreen(Screen[None]):
         if self._ranking.update(snapshot, now_s) and self._ranking.cursor != before:
             board.follow(before)
         board.show(snapshot, now_s)
+        board.set_class(snapshot.feed.phase is Phase.DOWN, "-stale")
         self.query_one(StatusLine).show(snapshot)
         self._show_lines(snapshot)
         self._show_selected()
@@ -111,6 +113,11 @@ class BoardScreen(Screen[None]):
             summary.warn(self._refused)
         elif snapshot.health.store_error:
             summary.warn(snapshot.health.store_error)
+        elif snapshot.feed.phase is Phase.DOWN:
+            since = fmt.clock(snapshot.event_ns)
+            summary.warn(f"{snapshot.feed.message} · prices as of {since}")
+        elif self.held:
+            summary.warn(f"held at {fmt.clock(snapshot.event_ns)} · space goes on")
         elif not snapshot.closes_known:
             summary.warn("no previous closes: changes are from the day's first trade")
         self.query_one(HintLine).show(self._hint(snapshot))

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from stockscan_tui.market.calendar import Session
-from stockscan_tui.market.snapshot import Phase, Snapshot
+from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 
@@ -57,8 +57,8 @@ class StatusLine(Widget):
         parts += [
             (90, Text(f"{fmt.day(snapshot.event_ns)} {fmt.clock(snapshot.event_ns)}", bold)),
             (85, Text(_session(snapshot))),
-            (80, self._speed(snapshot)),
-            (70, Text(_progress(feed.progress), dim)),
+            (80, self._pace(snapshot)),
+            *([] if feed.phase in LIVE_PHASES else [(70, Text(_progress(feed.progress), dim))]),
             (40, Text(f"{fmt.count(snapshot.health.records_per_s)} rec/s", dim)),
             (50, Text(f"{len(snapshot.symbols):,} symbols", dim)),
             (30, Text(printable(f"{feed.dataset} {feed.schema}"), dim)),
@@ -66,8 +66,12 @@ class StatusLine(Widget):
         ]
         return parts
 
-    def _speed(self, snapshot: Snapshot) -> Text:
+    def _pace(self, snapshot: Snapshot) -> Text:
         feed = snapshot.feed
+        if feed.phase in LIVE_PHASES:
+            well = feed.phase in (Phase.LIVE, Phase.CATCHING_UP)
+            alarm = "" if well else self.get_component_rich_style("status--alarm", partial=True)
+            return Text(fmt.link(feed), alarm)
         if feed.phase is Phase.ENDED:
             return Text("ended", self.get_component_rich_style("status--alarm", partial=True))
         if feed.phase is Phase.PRIMING:

@@ -1,0 +1,58 @@
+"""The command line: it reads the arguments and starts a screen, a headless run or a gateway."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from stockscan_tui.cli.parser import check, make_parser
+from stockscan_tui.errors import StockscanError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    parser = make_parser()
+    given = parser.parse_args(arguments)
+    if given.version:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        sys.stdout.write(f"stockscan {version('stockscan-tui')}\n")
+        return 0
+    try:
+        return _dispatch(given, parser)
+    except StockscanError as error:
+        from stockscan_tui.market.text import printable  # noqa: PLC0415
+
+        sys.stderr.write(f"stockscan: {printable(str(error))}\n")
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read the output has gone; let the interpreter's last flush go nowhere too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if given.command is None:
+        from stockscan_tui.cli.welcome import choose  # noqa: PLC0415
+
+        chosen = choose(parser)
+        if chosen is None:
+            return 0
+        given = parser.parse_args(chosen)
+    check(given)
+    if given.command == "simulate":
+        from stockscan_tui.cli.simulate import simulate  # noqa: PLC0415
+
+        return simulate(given)
+    from stockscan_tui.cli.play import Play  # noqa: PLC0415
+    from stockscan_tui.config import read_config  # noqa: PLC0415
+
+    config = read_config(given.config)
+    if given.log_file is not None:
+        from stockscan_tui.log import write_log  # noqa: PLC0415
+
+        write_log(given.log_file)
+    play = Play(given, config)
+    return play.headless() if given.headless else play.screen()

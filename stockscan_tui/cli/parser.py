@@ -1,0 +1,216 @@
+"""The arguments of the command line, and what they mean.
+
+Nothing heavy is imported here, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from datetime import time
+from pathlib import Path
+
+from stockscan_tui.errors import UsageError
+
+SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
+DATASET = "EQUS.MINI"
+
+_DESCRIPTION = (
+    "The whole US market in a terminal: movers, one-minute bars, and a local DuckDB file. "
+    "Without a command: live if there is a key, else a screen that says what can be done."
+)
+_EPILOG = """\
+Keys on the screen: ? shows them all.
+The key is read from DATABENTO_API_KEY, or from the file `key` beside config.toml (mode 0600).
+
+Exit status: 0 done (also when stopped by a signal), 1 failed, 2 wrong usage,
+3 another instance holds the database.
+"""
+_REPLAY = (
+    "Plays DBN files (trades, mbp-1, tbbo, bbo or ohlcv of any DBN version, or a live capture) as "
+    "one timeline, and keeps their one-minute bars in a DuckDB file."
+)
+_DEMO = (
+    "Plays a simulated market of 12,000 symbols from 09:29, the pre-market done, through the live "
+    "path: a gateway in a process of its own, over loopback."
+)
+_LIVE = (
+    "Captures Databento's live feed: the whole market by default. What an earlier run of the day "
+    "left is gone on with, and what was missed since is fetched."
+)
+_SIMULATE = (
+    "A gateway on loopback that speaks Databento's live protocol, for `stockscan live --gateway` "
+    "and for the official client. It prints `listening on HOST:PORT` and ends with its parent."
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="stockscan",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    live = commands.add_parser("live", help="capture the live feed", description=_LIVE)
+    replay = commands.add_parser("replay", help="play saved DBN files", description=_REPLAY)
+    demo = commands.add_parser("demo", help="play a simulated day", description=_DEMO)
+    simulate = commands.add_parser("simulate", help="a gateway alone", description=_SIMULATE)
+    _add_live(live)
+    _add_replay(replay)
+    demo.add_argument("--seed", type=int, default=1, help="which day to simulate (default: 1)")
+    demo.add_argument("--speed", metavar="X", help="event seconds per second, or max (default: 10)")
+    _add_simulate(simulate)
+    for command in (live, replay, demo):
+        _add_common(command)
+    return parser
+
+
+def _add_live(live: argparse.ArgumentParser) -> None:
+    add = live.add_argument
+    add("--dataset", default=DATASET, help=f"Databento's name of it (default: {DATASET})")
+    add("--schema", choices=SCHEMAS, default="mbp-1",
+        help="what is subscribed to; dual: quotes of mbp-1, trades of trades")  # fmt: skip
+    add("--symbols", default="ALL_SYMBOLS", metavar="LIST",
+        help="ALL_SYMBOLS (default), A,B,C or @FILE with one a line")  # fmt: skip
+    add("--gateway", metavar="HOST:PORT", help="another gateway than Databento's")
+    add("--record", type=Path, metavar="DIR", help="keep the raw records there, as DBN files")
+    add("--backfill", action=argparse.BooleanOptionalAction, default=True,
+        help="fetch the session so far, and bars that symbols lack")  # fmt: skip
+    add("--prev-close", type=Path, metavar="FILE",
+        help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
+
+
+def _add_replay(replay: argparse.ArgumentParser) -> None:
+    add = replay.add_argument
+    add("files", nargs="+", type=Path, metavar="FILE", help=".dbn or .dbn.zst")
+    add("--speed", metavar="X",
+        help="event seconds per second, or max (default: 60, max with --headless)")  # fmt: skip
+    add("--from", dest="start_at", metavar="HH:MM",
+        help="New York time up to which records are taken in at full speed")  # fmt: skip
+    add("--prev-close", type=Path, metavar="FILE",
+        help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
+
+
+def _add_simulate(simulate: argparse.ArgumentParser) -> None:
+    add = simulate.add_argument
+    add("--port", type=int, default=0, help="0 takes any free one (default)")
+    add("--seed", type=int, default=1, help="which day to simulate (default: 1)")
+    add("--symbols", type=int, metavar="N", help="how many symbols it has (default: 12000)")
+    add("--file", type=Path, help="play this DBN file instead")
+    add("--speed", default="1", metavar="X", help="event seconds per second, or max (default: 1)")
+    add("--from", dest="start_at", metavar="HH:MM",
+        help="New York time at which its clock starts (default: the first record)")  # fmt: skip
+    add("--clock", type=int, metavar="NS", help="the same in ns since 1970")
+    add("--key", help="the only key that is let in (default: any)")
+    add("--live-only", action="store_true",
+        help="without start= a session begins at the clock, as with Databento")  # fmt: skip
+    add("--fault", action="append", default=[], metavar="SPEC",
+        help="what goes wrong: reset@record=500, refuse=3, stall@after=20 …")  # fmt: skip
+    add("--in-turn", action="store_true", help="connection n takes the n-th fault only")
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--mark", choices=("auto", "trade", "mid"), help="what the price to go by is made from")
+    add("--db", type=Path, metavar="PATH", help="the database file")
+    add("--config", type=Path, metavar="PATH", help="the config file")
+    add("--log-file", type=Path, metavar="PATH", help="write a log there")
+    add("--headless", action="store_true", help="no screen: print instead")
+    add("--json", action="store_true", help="with --headless: JSON lines on standard output")
+    add("--leaders", type=int, default=10, metavar="N", help="print the first N (default: 10)")
+    add("--filter", default="", metavar="EXPR", help="only symbols with these prefixes: 'NV AA'")
+    add("--sort", default="chg", metavar="METRIC[:asc]", help="order of the list (default: chg)")
+    add("--for", dest="for_s", type=float, default=math.inf, metavar="SECONDS",
+        help="stop after that long")  # fmt: skip
+
+
+def check(given: argparse.Namespace) -> None:
+    """Refuse arguments that no command can go on with.
+
+    Raises:
+        UsageError: One of them is wrong.
+    """
+    if getattr(given, "seed", 0) < 0:
+        raise UsageError("--seed takes 0 or more.")
+    if given.command == "simulate":
+        return
+    if given.json and not given.headless:
+        raise UsageError("--json goes with --headless.")
+    if given.leaders < 0:
+        raise UsageError("--leaders takes 0 or more.")
+    if not given.for_s > 0:
+        raise UsageError("--for takes a number of seconds above 0.")
+
+
+def parse_speed(text: str) -> float:
+    """Read a replay speed: a number above 0, or `max`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed < 1e6:
+        raise UsageError(f"--speed takes a number above 0 or max, not {text!r}.")
+    return speed
+
+
+def parse_time(text: str) -> time:
+    """Read a New York time of day, HH:MM or HH:MM:SS.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if not re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        raise UsageError(f"--from takes a time as in 09:30, not {text!r}.")
+    try:
+        hour, minute, second = (*(int(part) for part in text.split(":")), 0)[:3]
+        return time(hour, minute, second)
+    except ValueError as error:
+        raise UsageError(f"--from {text}: {error}.") from error
+
+
+def parse_gateway(text: str) -> tuple[str, int]:
+    """Read HOST:PORT.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+        raise UsageError(f"--gateway takes HOST:PORT as in 127.0.0.1:13000, not {text!r}.")
+    return host.strip("[]"), int(port)
+
+
+def parse_symbols(text: str) -> tuple[str, ...]:
+    """Read ALL_SYMBOLS (the empty tuple), A,B,C, or @FILE with symbols a line or by commas.
+
+    Raises:
+        UsageError: No symbol is named, or the file cannot be read.
+    """
+    if text == "ALL_SYMBOLS":
+        return ()
+    said = text
+    if text.startswith("@"):
+        try:
+            said = Path(text[1:]).read_text("utf-8-sig")
+        except OSError as error:
+            raise UsageError(f"--symbols: {text[1:]} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"--symbols: {text[1:]} is not a text file.") from error
+    lines = (line.partition("#")[0] for line in said.splitlines())
+    found = [name.strip().upper() for line in lines for name in line.split(",")]
+    symbols = tuple(dict.fromkeys(name for name in found if name))
+    if not symbols:
+        raise UsageError("--symbols names no symbol.")
+    if any(" " in name or "|" in name or not name.isprintable() for name in symbols):
+        raise UsageError("--symbols takes names separated by commas or lines.")
+    return symbols

@@ -1,0 +1,255 @@
+"""A command that plays a market: live, replay or demo, on a screen or without one."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
+from stockscan_tui.config import Config, cache_folder, live_database, read_key
+from stockscan_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from stockscan_tui.clock import Clock
+    from stockscan_tui.run.common import Run
+    from stockscan_tui.ui.app import Opening, StockscanApp
+
+SCREEN_SPEED = 60.0
+DEMO_SPEED = 10.0
+DEMO_START = time(9, 29)
+SWITCH_S = 0.0005
+# The simulated gateway takes any.
+LOOPBACK_KEY = "db-simulated-on-loopback-only-00"
+_LOOPBACK = ("127.", "localhost", "::1")
+
+
+@dataclass(slots=True)
+class Play:
+    """A command and its config.
+
+    Attributes:
+        given: The parsed arguments.
+        config: What the config file says.
+    """
+
+    given: argparse.Namespace
+    config: Config
+
+    def headless(self) -> int:
+        """Play to the end without a screen; returns the exit status."""
+        from stockscan_tui.clock import SystemClock  # noqa: PLC0415
+        from stockscan_tui.headless import Report, play  # noqa: PLC0415
+        from stockscan_tui.market.filters import parse_filter  # noqa: PLC0415
+        from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
+
+        name, ascending = self._sort()
+        report = Report(
+            as_json=self.given.json,
+            leaders=self.given.leaders,
+            sort=parse_metric(name),
+            ascending=ascending,
+            chosen=parse_filter(self.given.filter),
+            for_s=self.given.for_s,
+        )
+        stop = Event()
+        on_signals(stop.set)
+        clock = SystemClock()
+        run = self._run(clock, refresh_s=math.inf)
+        summary = play(run, report, clock, stop, sys.stdout)
+        return 1 if summary.corrupt else 0
+
+    def screen(self) -> int:
+        """Show the screen until it is left; returns the exit status."""
+        from stockscan_tui.clock import SystemClock  # noqa: PLC0415
+        from stockscan_tui.market.filters import parse_filter  # noqa: PLC0415
+        from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
+        from stockscan_tui.ui.app import StockscanApp  # noqa: PLC0415
+
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UsageError("The screen needs a terminal. Use --headless where there is none.")
+        self._check()
+        name, ascending = self._sort()
+        clock = SystemClock()
+        app = StockscanApp(
+            self._open,
+            title=self._title(),
+            clock=clock,
+            sort=parse_metric(name),
+            ascending=ascending,
+            chosen=parse_filter(self.given.filter),
+            theme=self.config.theme,
+        )
+        # A key passes through several threads on its way; at Python's own 5 ms each hand-over of
+        # the interpreter would be felt while the engine runs at full speed.
+        sys.setswitchinterval(SWITCH_S)
+        on_signals(app.leave_soon)
+        if math.isfinite(self.given.for_s):
+            app.leave_after(self.given.for_s)
+        status = app.run() or 0
+        app.join_opening()
+        return self._close(app, status)
+
+    def _check(self) -> None:
+        """Refuse before there is a screen what would fail behind it."""
+        if self.given.command == "live":
+            self._key()
+            parse_symbols(self.given.symbols)
+        else:
+            self._speed()
+
+    def _sort(self) -> tuple[str, bool]:
+        name, _, direction = self.given.sort.partition(":")
+        if direction not in ("", "asc"):
+            raise UsageError(f"--sort takes METRIC or METRIC:asc, not {self.given.sort!r}.")
+        return name, direction == "asc"
+
+    def _speed(self) -> float:
+        if self.given.speed is not None:
+            return parse_speed(self.given.speed)
+        if self.given.headless:
+            return math.inf
+        return DEMO_SPEED if self.given.command == "demo" else SCREEN_SPEED
+
+    def _title(self) -> str:
+        given = self.given
+        if given.command == "demo":
+            return "a simulated market"
+        if given.command == "live":
+            return f"{given.dataset} {given.schema}"
+        return " ".join(path.name for path in given.files)
+
+    # --- runs ---------------------------------------------------------------------------------
+
+    def _run(self, clock: Clock, *, refresh_s: float, opening: Opening | None = None) -> Run:
+        return {"live": self._live, "replay": self._replay, "demo": self._demo}[self.given.command](
+            clock, refresh_s, opening
+        )
+
+    def _replay(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
+        from stockscan_tui.run.replay import ReplayRequest, ReplayRun  # noqa: PLC0415
+
+        given = self.given
+        if opening is not None:
+            opening.say("reading closes and opening the database")
+        # One file by two names is played once: twice would double its volume.
+        named: dict[str, Path] = {os.path.realpath(path): path for path in reversed(given.files)}
+        request = ReplayRequest(
+            files=tuple(reversed(named.values())),
+            speed=self._speed(),
+            start_at=parse_time(given.start_at) if given.start_at else None,
+            prev_close=given.prev_close,
+            database=given.db,
+            mark=given.mark or self.config.mark,
+            keep_replays=self.config.keep_replays,
+            refresh_s=refresh_s,
+        )
+        return ReplayRun(request, clock)
+
+    def _demo(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
+        from stockscan_tui.run.demo import DemoRequest, DemoRun  # noqa: PLC0415
+        from stockscan_tui.sim.demo import demo_file  # noqa: PLC0415
+
+        folder = cache_folder() / "demo"
+        seed = self.given.seed
+        if opening is None:
+            file = demo_file(folder, seed=seed)
+        else:
+            shown = opening
+
+            def tell(done: float) -> None:
+                shown.say("simulating a day of 12,000 symbols, once", done)
+
+            cancelled = shown.cancelled.is_set
+            file = demo_file(folder, seed=seed, progress=tell, cancelled=cancelled)
+            shown.say("starting the gateway")
+        request = DemoRequest(
+            file=file,
+            speed=self._speed(),
+            start_at=DEMO_START,
+            database=self.given.db,
+            mark=self.given.mark or self.config.mark,
+            refresh_s=refresh_s,
+        )
+        return DemoRun(request, clock)
+
+    def _live(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
+        from stockscan_tui.feed.live import PORT, Access, default_host  # noqa: PLC0415
+        from stockscan_tui.run.live import LiveRequest, LiveRun  # noqa: PLC0415
+
+        given = self.given
+        host, port = default_host(given.dataset), PORT
+        if given.gateway:
+            host, port = parse_gateway(given.gateway)
+        if opening is not None:
+            opening.say("opening the database")
+        request = LiveRequest(
+            access=Access(self._key(), given.dataset, host, port),
+            database=given.db or live_database(given.dataset),
+            schema=given.schema,
+            symbols=parse_symbols(given.symbols),
+            backfill=given.backfill,
+            prev_close=given.prev_close,
+            mark=given.mark or self.config.mark,
+            refresh_s=refresh_s,
+        )
+        return LiveRun(request, clock)
+
+    def _key(self) -> str:
+        key = read_key()
+        if key:
+            return key
+        gateway = self.given.gateway or ""
+        if gateway and parse_gateway(gateway)[0].startswith(_LOOPBACK):
+            return LOOPBACK_KEY
+        raise UsageError(
+            "There is no API key. Set DATABENTO_API_KEY to one of databento.com/portal/keys, or "
+            "try `stockscan demo`."
+        )
+
+    # --- the screen ---------------------------------------------------------------------------
+
+    def _open(self, opening: Opening) -> Run:
+        """Make the run that the screen shows; in a thread of its own."""
+        opening.say("loading the engine")
+        from stockscan_tui.clock import SystemClock  # noqa: PLC0415
+
+        run = self._run(SystemClock(), refresh_s=0.1, opening=opening)
+        # What was imported and read stays for the whole run: without this, the collector walks
+        # it again and again, which holds a key up for 100 ms.
+        gc.collect()
+        gc.freeze()
+        return run
+
+    def _close(self, app: StockscanApp, status: int) -> int:
+        """Save what is in memory and say what the run came to."""
+        if app.player is None:
+            return status
+        from stockscan_tui.headless import summary_text  # noqa: PLC0415
+        from stockscan_tui.market.text import printable  # noqa: PLC0415
+        from stockscan_tui.run.common import Run  # noqa: PLC0415
+
+        if isinstance(app.player, Run):
+            summary = app.player.close()
+            sys.stdout.write(summary_text(summary))
+            for problem in summary.problems:
+                sys.stderr.write(f"stockscan: {printable(problem)}\n")
+            return 1 if summary.corrupt else status
+        return status
+
+
+def on_signals(stop: Callable[[], object]) -> None:
+    """Let SIGINT, SIGTERM and SIGHUP call `stop` instead of ending the process."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, lambda *_: stop())

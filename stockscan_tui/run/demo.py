@@ -1,0 +1,164 @@
+"""The demo: a live run against a simulated gateway in a process of its own."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+from stockscan_tui.clock import Clock
+from stockscan_tui.config import cache_folder, fresh_database
+from stockscan_tui.errors import StockscanError
+from stockscan_tui.feed.live import Access
+from stockscan_tui.feed.reference import closes_beside
+from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.run.common import Summary
+from stockscan_tui.run.live import LiveRequest, LiveRun
+
+HOST = "127.0.0.1"
+DATASET = "EQUS.MINI"
+KEY = "db-simulated-on-loopback-only-00"
+# The cable is pulled after 45 s, and stays out for the next attempts.
+_SCRIPT = ("drop@after=45", "drop@after=45", "refuse=4")
+_START_TIMEOUT_S = 60.0
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRequest:
+    """What to show; `database` None takes one of its own that is removed later."""
+
+    file: Path
+    speed: float
+    start_at: time
+    database: Path | None = None
+    mark: str = "auto"
+    refresh_s: float = 0.1
+
+
+class GatewayProcess:
+    """A simulated gateway in a process of its own.
+
+    Args:
+        file: The day to play.
+        speed: Event seconds per second.
+        start: `--from` or `--clock` with its value.
+        port: 0 for any free one.
+        faults: What is to go wrong, connection by connection.
+
+    Raises:
+        StockscanError: It does not start.
+    """
+
+    def __init__(
+        self, file: Path, speed: float, start: tuple[str, str], port: int, faults: tuple[str, ...]
+    ) -> None:
+        command = [sys.executable, "-m", "stockscan_tui", "simulate", "--file", str(file)]
+        command += ["--speed", "max" if math.isinf(speed) else f"{speed:g}", *start]
+        command += ["--port", str(port), "--in-turn"]
+        for fault in faults:
+            command += ["--fault", fault]
+        self._process = subprocess.Popen(  # noqa: S603 - this very program
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, start_new_session=True,
+        )  # fmt: skip
+        timer = threading.Timer(_START_TIMEOUT_S, self._process.kill)
+        timer.start()
+        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
+        said = self._process.stdout.readline()
+        timer.cancel()
+        if not said.startswith("listening on"):
+            why = self._process.communicate()[1].strip() or "it did not answer"
+            raise StockscanError(f"The simulated gateway did not start: {why}")
+        self.port = int(said.rpartition(":")[2])
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still serves."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.communicate(timeout=5)
+            return
+        self._process.kill()
+        self._process.communicate()
+
+
+class DemoRun(LiveRun):
+    """A simulated market through the live path; a gateway that dies is started anew.
+
+    Args:
+        request: What to show.
+        clock: Wall time.
+
+    Raises:
+        StockscanError: The gateway does not start, or the database cannot be used.
+    """
+
+    def __init__(self, request: DemoRequest, clock: Clock) -> None:
+        self._demo = request
+        faults = _SCRIPT if math.isfinite(request.speed) else ()
+        start = ("--from", f"{request.start_at:%H:%M}")
+        self._gateway = GatewayProcess(request.file, request.speed, start, 0, faults)
+        self._closing = threading.Event()
+        try:
+            super().__init__(self._request(request, self._gateway.port), clock)
+        except BaseException:
+            self._gateway.close()
+            raise
+        self._watcher = threading.Thread(target=self._watch, name="stockscan-demo", daemon=True)
+        self._watcher.start()
+
+    def _request(self, request: DemoRequest, port: int) -> LiveRequest:
+        return LiveRequest(
+            access=Access(KEY, DATASET, HOST, port),
+            database=request.database or fresh_database(cache_folder() / "demo"),
+            mode="DEMO",
+            simulated=True,
+            prev_close=closes_beside(request.file),
+            mark=request.mark,
+            refresh_s=request.refresh_s,
+            # At full speed there is no session so far: the day itself is played.
+            backfill=math.isfinite(request.speed),
+            until_idle=math.isinf(request.speed),
+        )
+
+    def _watch(self) -> None:
+        """Start the gateway anew when it has died, its clock where it would have been."""
+        died_ns = 0
+        while not self._closing.wait(_LOOK_S):
+            if self._gateway.alive:
+                continue
+            died_ns = died_ns or self._clock.now_ns()
+            behind_ns = self._clock.now_ns() - died_ns
+            speed = self._demo.speed if math.isfinite(self._demo.speed) else 1.0
+            at_ns = self.engine.event_ns + int((behind_ns + SECOND_NS) * speed)
+            start = ("--clock", str(at_ns))
+            with suppress(StockscanError):
+                gateway = GatewayProcess(
+                    self._demo.file, self._demo.speed, start, self._gateway.port, ()
+                )
+                died_ns = 0
+                self._gateway = gateway
+                self._feed.retry_now()
+
+    def close(self) -> Summary:
+        """Stop, and end the gateway.
+
+        Raises:
+            StockscanError: The run failed, or bars could not be written.
+        """
+        self._closing.set()
+        try:
+            return super().close()
+        finally:
+            self._watcher.join()
+            self._gateway.close()
