@@ -28,7 +28,7 @@ from stockscan_tui.market.states import StateSaver
 
 BATCH_ROWS = 120_000
 BATCH_WAIT_NS = SECOND_NS
-CHECKPOINT_EVERY_NS = 5 * SECOND_NS
+CHECKPOINT_EVERY_S = 5.0
 MOST_WAITING = 2
 
 
@@ -55,9 +55,13 @@ class Dispatch:
         market: Whose bars and states they are.
         sink: Where batches go.
         clock: Wall time, for how long rows have waited.
+        save_s: How often a checkpoint is handed over, in wall seconds.
     """
 
-    def __init__(self, market: Market, sink: Sink, clock: Clock) -> None:
+    def __init__(
+        self, market: Market, sink: Sink, clock: Clock, save_s: float = CHECKPOINT_EVERY_S
+    ) -> None:
+        self._save_ns = int(save_s * SECOND_NS)
         self._market = market
         self._sink = sink
         self._clock = clock
@@ -112,7 +116,7 @@ class Dispatch:
         """
         now_ns = self._clock.now_ns()
         full = self._buffer.rows >= BATCH_ROWS
-        if not force and not full and now_ns - self._sent_ns < CHECKPOINT_EVERY_NS:
+        if not force and not full and now_ns - self._sent_ns < self._save_ns:
             return
         if not force and self._sink.status().queue >= MOST_WAITING:
             return

@@ -11,6 +11,7 @@ from stockscan_tui.clock import SystemClock
 from stockscan_tui.engine.core import Options, Surroundings
 from stockscan_tui.engine.live import LiveEngine, Saved
 from stockscan_tui.feed.live import Access, LiveFeed, Patience
+from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.feed.stream import Stream
 from stockscan_tui.market.snapshot import Feed
@@ -57,11 +58,12 @@ def capture(
     patience: Patience = QUICK,
     key: str = KEY,
     dataset: str = "EQUS.MINI",
+    save_s: float = 5.0,
+    recorder: Recorder | None = None,
 ) -> Capture:
     """Begin to capture from a gateway on this machine."""
     streams = [
-        Stream(s, symbols=symbols, from_start=s.startswith("ohlcv") or not history)
-        for s in schemas
+        Stream(s, symbols=symbols, from_start=s.startswith("ohlcv") or not history) for s in schemas
     ]
     before = Stream("ohlcv-1m", symbols=symbols, clocked=False, backfill=True) if history else None
     clock = SystemClock()
@@ -69,9 +71,12 @@ def capture(
     engine = LiveEngine(
         streams,
         Surroundings(weekdays(), PreviousCloses(weekdays()), sink, clock),
-        Options(Feed("LIVE", "test", dataset, "+".join(schemas)), refresh_s=math.inf),
+        Options(
+            Feed("LIVE", "test", dataset, "+".join(schemas)), refresh_s=math.inf, save_s=save_s
+        ),
         history=before,
         saved=saved,
+        recorder=recorder,
         until_idle=False,
     )
     feeds = [*streams, *([before] if before is not None else [])]

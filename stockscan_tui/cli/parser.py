@@ -78,6 +78,8 @@ def _add_live(live: argparse.ArgumentParser) -> None:
         help="ALL_SYMBOLS (default), A,B,C or @FILE with one a line")  # fmt: skip
     add("--gateway", metavar="HOST:PORT", help="another gateway than Databento's")
     add("--record", type=Path, metavar="DIR", help="keep the raw records there, as DBN files")
+    add("--save-every", type=float, default=5.0, metavar="SECONDS",
+        help="how often all is saved (default: 5)")  # fmt: skip
     add("--backfill", action=argparse.BooleanOptionalAction, default=True,
         help="fetch the session so far, and bars that symbols lack")  # fmt: skip
     add("--prev-close", type=Path, metavar="FILE",
@@ -142,6 +144,8 @@ def check(given: argparse.Namespace) -> None:
         raise UsageError("--json goes with --headless.")
     if given.leaders < 0:
         raise UsageError("--leaders takes 0 or more.")
+    if not 0 < getattr(given, "save_every", 1) < math.inf:
+        raise UsageError("--save-every takes a number of seconds above 0.")
     if not given.for_s > 0:
         raise UsageError("--for takes a number of seconds above 0.")
 

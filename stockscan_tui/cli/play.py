@@ -198,6 +198,8 @@ class Play:
             schema=given.schema,
             symbols=parse_symbols(given.symbols),
             backfill=given.backfill,
+            save_s=given.save_every,
+            record=given.record,
             prev_close=given.prev_close,
             mark=given.mark or self.config.mark,
             refresh_s=refresh_s,

@@ -16,7 +16,7 @@ from datetime import date
 import numpy as np
 
 from stockscan_tui.clock import Clock
-from stockscan_tui.dispatch import Dispatch, Sink
+from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.closing import keep_closes, resolve_closes
@@ -51,12 +51,14 @@ class Options:
         mark_mode: `kernel.MARK_AUTO`, `MARK_TRADE` or `MARK_MID`.
         refresh_s: How often a picture is made, in wall seconds; `math.inf` for at the end only.
         behind_screen: Whether a screen of this process is to have the processor first.
+        save_s: How often a live run saves what a later one goes on from, in wall seconds.
     """
 
     feed: Feed
     mark_mode: int = k.MARK_AUTO
     refresh_s: float = 0.1
     behind_screen: bool = False
+    save_s: float = CHECKPOINT_EVERY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Engine(ABC):
         self._problems = list(given.problems)
         self._market = Market(options.mark_mode, capacity=capacity)
         self._photographer = Photographer(self._market, given.calendar)
-        self._dispatch = Dispatch(self._market, given.sink, given.clock)
+        self._dispatch = Dispatch(self._market, given.sink, given.clock, options.save_s)
         self._boundary_ns = 0
         self._now_ns = 0
         self._first_ns = 0

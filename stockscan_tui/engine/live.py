@@ -12,6 +12,7 @@ from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.closing import resolve_closes
+from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.stream import Answer, Link, Stream
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, Gap, Watermark
@@ -69,6 +70,7 @@ class LiveEngine(Engine):
         options: How the run is to go.
         history: Brings the session's minute bars up to now on a first start; None to do without.
         saved: What an earlier run left, None on a first start.
+        recorder: Keeps the raw records; None to keep none.
         until_idle: Whether to end once all has been replayed and nothing more comes.
     """
 
@@ -80,12 +82,14 @@ class LiveEngine(Engine):
         *,
         history: Stream | None = None,
         saved: Saved | None = None,
+        recorder: Recorder | None = None,
         until_idle: bool = False,
     ) -> None:
         super().__init__(given, options)
         self._tracks = [Catching(stream) for stream in streams]
         self._history = Catching(history) if history is not None else None
         self._saved = saved
+        self._recorder = recorder
         self._until_idle = until_idle
         self._gateway_ns = 0
         self._history_end_ns = 0
@@ -103,7 +107,14 @@ class LiveEngine(Engine):
 
     def health(self) -> Health:
         """Return the counts as they stand."""
-        return replace(super().health(), gaps=self._gaps, healed=self._healed)
+        health = super().health()
+        recording = self._recorder.problems() if self._recorder is not None else ()
+        return replace(
+            health,
+            gaps=self._gaps,
+            healed=self._healed,
+            problems=health.problems + recording,
+        )
 
     # --- the engine's thread -----------------------------------------------------------------
 
@@ -201,6 +212,9 @@ class LiveEngine(Engine):
         track.goal_ns = 0
         track.replayed = False
         track.heard_ns = self._clock.now_ns()
+        stream = track.stream
+        if self._recorder is not None and track is not self._history:
+            self._recorder.begin(stream.schema, stream.version, stream.ts_out)
 
     def _stop_ns(self) -> int:
         """Return the instant up to which records may be applied now.
@@ -234,6 +248,7 @@ class LiveEngine(Engine):
             reason = market.consume(stream.data, stream.ids)
             if int(ctl[k.POSITION]) != stream.position:
                 moved = stream.flowed = True
+                self._record(track, stream.position, int(ctl[k.POSITION]))
             stream.position = int(ctl[k.POSITION])
             stream.next_ns = 0
             if reason == k.BOUNDARY:
@@ -271,8 +286,14 @@ class LiveEngine(Engine):
                 return True
         return moved
 
+    def _record(self, track: Catching, start: int, end: int) -> None:
+        if self._recorder is not None and track is not self._history:
+            self._recorder.add(track.stream.schema, track.stream.data[start:end].copy())
+
     def _control(self, track: Catching) -> None:
+        start = track.stream.position
         said = track.stream.take_control()
+        self._record(track, start, track.stream.position)
         if not isinstance(said, control.Message):
             self._take_control(said, track.stream.ids)
             return
@@ -549,6 +570,10 @@ class LiveEngine(Engine):
         """Return how far the way back to the present is gone, from 0 to 1."""
         day = self._market.day
         goal_ns = self._history_end_ns or max((t.goal_ns for t in self._tracks), default=0)
-        if self._phase not in (Phase.CATCHING_UP, Phase.PRIMING) or day is None or goal_ns <= day.pre_ns:
+        if (
+            self._phase not in (Phase.CATCHING_UP, Phase.PRIMING)
+            or day is None
+            or goal_ns <= day.pre_ns
+        ):
             return 1.0
         return min(1.0, max(0.0, (self.event_ns - day.pre_ns) / (goal_ns - day.pre_ns)))

@@ -336,7 +336,11 @@ class LiveFeed:
         return "the gateway closed the connection" if error is None else _plain(error)
 
     def _say(self, stream: Stream, status: LinkStatus) -> None:
-        stream.status = replace(status, since_ns=self._clock.now_ns())
+        """Let everybody know how a stream stands; the attempts of one break are one state."""
+        before = stream.status
+        lasts = bool(before.sentence) and bool(status.sentence)
+        since_ns = before.since_ns if lasts else self._clock.now_ns()
+        stream.status = replace(status, since_ns=since_ns)
         stream.wake()
 
 

@@ -41,9 +41,7 @@ class Phase(Enum):
 
 
 # Those of a live feed that has begun.
-LIVE_PHASES = frozenset(
-    {Phase.CONNECTING, Phase.CATCHING_UP, Phase.LIVE, Phase.SILENT, Phase.DOWN}
-)
+LIVE_PHASES = frozenset({Phase.CONNECTING, Phase.CATCHING_UP, Phase.LIVE, Phase.SILENT, Phase.DOWN})
 
 
 class CloseSource(Enum):

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.config import cache_folder
+from stockscan_tui.dispatch import CHECKPOINT_EVERY_S
 from stockscan_tui.engine.core import Options, Surroundings
 from stockscan_tui.engine.live import LiveEngine, Saved
 from stockscan_tui.feed.exchange import load_calendar
 from stockscan_tui.feed.live import Access, LiveFeed, Patience
+from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.reference import CloseFile, PreviousCloses, read_closes
 from stockscan_tui.feed.stream import Stream
 from stockscan_tui.log import LOG
@@ -41,9 +43,11 @@ class LiveRequest:
     simulated: bool = False
     backfill: bool = True
     prev_close: Path | None = None
+    record: Path | None = None
     mark: str = "auto"
     refresh_s: float = 0.1
     until_idle: bool = False
+    save_s: float = CHECKPOINT_EVERY_S
 
 
 class LiveRun(Run):
@@ -71,9 +75,11 @@ class LiveRun(Run):
             found.append((read_closes(request.prev_close), CloseSource.FILE))
         undated, problems = learn_closes(closes, found)
         self.database = request.database
-        self.writer = Writer.open(
-            request.database, dataset=request.access.dataset, capacity=64, resume=True
-        )
+        dataset = request.access.dataset
+        self._recorder: Recorder | None = None
+        if request.record is not None:
+            self._recorder = Recorder(request.record, dataset=dataset, calendar=calendar)
+        self.writer = Writer.open(request.database, dataset=dataset, capacity=64, resume=True)
         try:
             streams, history = _streams(request)
             self.engine = LiveEngine(
@@ -90,6 +96,7 @@ class LiveRun(Run):
                 _options(request),
                 history=history,
                 saved=self._saved(),
+                recorder=self._recorder,
                 until_idle=request.until_idle,
             )
             feeds = [*streams, *([history] if history is not None else [])]
@@ -141,6 +148,8 @@ class LiveRun(Run):
             return super().close()
         finally:
             self._feed.join(CLOSE_TIMEOUT_S)
+            if self._recorder is not None:
+                self._recorder.close(CLOSE_TIMEOUT_S)
 
 
 def _streams(request: LiveRequest) -> tuple[Sequence[Stream], Stream | None]:
@@ -174,4 +183,5 @@ def _options(request: LiveRequest) -> Options:
         mark_mode=MARK_MODES[request.mark],
         refresh_s=request.refresh_s,
         behind_screen=math.isfinite(request.refresh_s),
+        save_s=request.save_s,
     )

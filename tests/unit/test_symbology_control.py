@@ -108,10 +108,15 @@ def test_a_definition_without_a_symbol_is_named_by_its_number() -> None:
 
 def test_messages_tell_errors_from_the_rest() -> None:
     ns = wire.OPEN_NS
-    assert decoded(bytes(dbn.ErrorMsg(ns, "no such symbol"))) == Message("no such symbol", True)
-    assert decoded(bytes(dbn.SystemMsg(ns, "Heartbeat"))) == Message("Heartbeat", False)
-    assert decoded(bytes(dbn.ErrorMsgV1(ns, "denied")), 1) == Message("denied", True)
-    assert decoded(bytes(dbn.SystemMsgV1(ns, "hello")), 1) == Message("hello", False)
+    said = Message("no such symbol", True, None, ns)
+    assert decoded(bytes(dbn.ErrorMsg(ns, "no such symbol"))) == said
+    beat = bytes(dbn.SystemMsg(ns, "Heartbeat", dbn.SystemCode.HEARTBEAT))  # type: ignore[arg-type]
+    assert decoded(beat) == Message("Heartbeat", False, 0, ns)
+    refused = bytes(dbn.ErrorMsg(ns, "no", code=dbn.ErrorCode.AUTH_FAILED))  # type: ignore[arg-type]
+    assert decoded(refused) == Message("no", True, 1, ns)
+    assert decoded(bytes(dbn.ErrorMsgV1(ns, "denied")), 1) == Message("denied", True, None, ns)
+    assert decoded(bytes(dbn.SystemMsgV1(ns, "hello")), 1) == Message("hello", False, None, ns)
+    assert decoded(bytes(dbn.SystemMsgV1(ns, "Heartbeat")), 1) == Message("Heartbeat", False, 0, ns)
 
 
 def test_a_daily_bar_without_a_sound_close_says_nothing() -> None:
