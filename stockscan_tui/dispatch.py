@@ -6,6 +6,7 @@ event minute, so that a replay at full speed is not held up by commits.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Protocol
 
 from stockscan_tui.clock import Clock
@@ -22,7 +23,7 @@ from stockscan_tui.market.batch import (
 )
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.checkpoint import freeze, pack_marks
-from stockscan_tui.market.snapshot import Floats
+from stockscan_tui.market.snapshot import HISTORY_MINUTES, Floats
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.states import StateSaver
 
@@ -69,7 +70,7 @@ class Dispatch:
         self._late: list[BarBatch] = []
         self._closes: list[CloseBatch] = []
         self._gaps: dict[int, Gap] = {}
-        self._marks: list[tuple[int, bytes]] = []
+        self._marks: deque[tuple[int, Floats]] = deque(maxlen=HISTORY_MINUTES)
         self._states = StateSaver(market)
         self._serial = 0
         self._told_symbols = 0
@@ -99,7 +100,7 @@ class Dispatch:
 
     def keep_marks(self, minute: int, marks: Floats) -> None:
         """Let the marks at a minute's close go with the next checkpoint."""
-        self._marks.append((minute, pack_marks(marks)))
+        self._marks.append((minute, marks))
 
     def add_gap(self, gap: Gap) -> None:
         """Let a gap go with the next checkpoint; a later word on it replaces an earlier one."""
@@ -159,7 +160,8 @@ class Dispatch:
         day = self._market.day
         if day is None:
             return None
-        marks, self._marks = tuple(self._marks), []
+        marks = tuple((minute, pack_marks(values)) for minute, values in self._marks)
+        self._marks.clear()
         return Checkpoint(day.session_date, freeze(self._market, day), marks)
 
 

@@ -64,6 +64,7 @@ class Play:
         stop = Event()
         on_signals(stop.set)
         clock = SystemClock()
+        sys.setswitchinterval(SWITCH_S)
         run = self._run(clock, refresh_s=math.inf)
         summary = play(run, report, clock, stop, sys.stdout)
         return 1 if summary.corrupt else 0

@@ -291,9 +291,18 @@ class LiveEngine(Engine):
             self._recorder.add(track.stream.schema, track.stream.data[start:end].copy())
 
     def _control(self, track: Catching) -> None:
-        start = track.stream.position
-        said = track.stream.take_control()
-        self._record(track, start, track.stream.position)
+        stream = track.stream
+        start = stream.position
+        mappings = stream.take_mappings()
+        if mappings or stream.position > start:
+            slots = self._slots([mapping.symbol for mapping in mappings])
+            ids = [mapping.instrument_id for mapping in mappings]
+            stream.ids.assign(zip(ids, slots, strict=True))
+            self._market.ctl[k.RECORDS] += len(mappings)
+            self._record(track, start, stream.position)
+            return
+        said = stream.take_control()
+        self._record(track, start, stream.position)
         if not isinstance(said, control.Message):
             self._take_control(said, track.stream.ids)
             return

@@ -92,6 +92,21 @@ class ControlDecoder:
         except (dbn.DBNError, ValueError):
             return None
 
+    def decode_mappings(self, records: bytes, length: int) -> list[Mapping]:
+        """Return what a run of symbol mappings says, each `length` bytes long."""
+        if length < _LEAST_BYTES[RType.SYMBOL_MAPPING][self._version - 1] + 8 * self._ts_out:
+            return []
+        decoder = dbn.DBNDecoder(
+            has_metadata=False, ts_out=self._ts_out, input_version=self._version
+        )
+        try:
+            decoder.write(records)
+            said = [_control(record) for record in decoder.decode()]
+        except (dbn.DBNError, ValueError):
+            pieces = (records[at : at + length] for at in range(0, len(records), length))
+            said = [self.decode(piece) for piece in pieces]
+        return [mapping for mapping in said if isinstance(mapping, Mapping)]
+
 
 def _control(record: object) -> Control | None:
     match record:

@@ -11,6 +11,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -228,28 +229,26 @@ def _asked(request: Callable[[], _T], say: Say, cancelled: Cancelled) -> _T | No
 
     A blocking request cannot be ended: it runs in a thread that is left behind when cancelled.
     """
-    made: list[_T] = []
-    failures: list[HistoryError] = []
-    done = threading.Event()
+    answer: Future[_T] = Future()
 
     def run() -> None:
         try:
-            made.append(request())
-        except HistoryError as error:
-            failures.append(error)
-        finally:
-            done.set()
+            answer.set_result(request())
+        except BaseException as error:  # noqa: BLE001 - raised again where the answer is awaited
+            answer.set_exception(error)
 
     if cancelled():
         return None
     threading.Thread(target=run, name="stockscan-history", daemon=True).start()
-    while not done.wait(_POLL_S):
+    while not wait((answer,), _POLL_S).done:
         if cancelled():
             return None
-    for error in failures:
+    try:
+        return answer.result()
+    except HistoryError as error:
         if not error.repeated:
             say(str(error))
-    return made[0] if made else None
+        return None
 
 
 def _learn(

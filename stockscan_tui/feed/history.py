@@ -79,7 +79,7 @@ class _Query:
 
     def __str__(self) -> str:
         first, last = utc_date(self.start_ns), utc_date(self.end_ns - 1)
-        span = f"of {first}" if first == last else f"from {first} to {last}"
+        span = f"on {first}" if first == last else f"from {first} to {last}"
         return f"{_WORDS[self.schema]} of {self.dataset} {span}"
 
     @property

@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import zstandard
+
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.text import printable
@@ -31,6 +33,8 @@ DATABENTO_URL = "https://hist.databento.com"
 
 _T = TypeVar("_T")
 _LONGEST_REASON = 300
+# Under which the refusal of the key itself is remembered, and with it of everything.
+_KEY = ""
 # What an answer raises that does not hold what it should.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 # The cases of a refusal that name the instant up to which the service would answer: those that
@@ -108,16 +112,19 @@ class Caller:
         Raises:
             HistoryError: There is no answer, or none that can be read.
         """
-        if (refused := self._refused.get(subject)) is not None:
-            raise HistoryError(str(refused), entitled=False, repeated=True)
+        if (refused := self._refused.get(_KEY) or self._refused.get(subject)) is not None:
+            raise HistoryError(str(refused), entitled=refused.entitled, repeated=True)
         import databento  # noqa: PLC0415 - needs pandas: replay without a key never loads it
+        import databento_dbn as dbn  # noqa: PLC0415 - as above
         import requests  # noqa: PLC0415 - as above
 
         try:
             return request(self._api())
         except databento.BentoHttpError as error:
             told = self._refusal(what, subject, error)
-            if not told.entitled and told.end_ns is None:
+            if error.http_status == 401:
+                self._refused[_KEY] = told
+            elif not told.entitled and told.end_ns is None:
                 self._refused[subject] = told
             raise told from None
         except requests.Timeout:
@@ -130,7 +137,7 @@ class Caller:
             raise self._failed(what, "cannot be reached", error) from None
         except databento.BentoError as error:
             raise self._failed(what, "broke off its answer", error) from None
-        except _UNREADABLE as error:
+        except (*_UNREADABLE, dbn.DBNError, zstandard.ZstdError) as error:
             raise self._failed(what, "gave an answer that cannot be read", error) from None
 
     def _failed(self, what: str, happened: str, error: Exception) -> HistoryError:
@@ -143,7 +150,8 @@ class Caller:
     def _refusal(self, what: str, subject: str, error: BentoHttpError) -> HistoryError:
         """Put an HTTP status into words."""
         status, detail = error.http_status, _detail(error)
-        reason = self._clean(str(detail.get("message") or error.message or "no reason given"))
+        said = detail.get("message") or error.message
+        reason = self._clean(said if isinstance(said, str) else "it gives no reason")
         end_ns = _named_end_ns(detail)
         if status == 401:
             return HistoryError(
@@ -223,7 +231,9 @@ def _go_directly(url: str) -> None:
 def _detail(error: BentoHttpError) -> Mapping[str, Any]:
     body = error.json_body
     detail = body.get("detail") if isinstance(body, Mapping) else None
-    return detail if isinstance(detail, Mapping) else {"message": detail}
+    if isinstance(detail, Mapping):
+        return detail
+    return {"message": detail if isinstance(detail, str) else None}
 
 
 def _named_end_ns(detail: Mapping[str, Any]) -> int | None:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 PORT = 13_000
 # What a refused login may say that another attempt can mend.
 _PASSING = ("limit", "too many", "timeout", "timed out", "internal", "unavailable", "try again")
-_RECEIVE_BUFFER_BYTES = 1 << 23
 # A wall clock that runs ahead of the monotonic one by more than this has slept, or was set.
 _JUMP_NS = 5 * SECOND_NS
 
@@ -237,14 +236,13 @@ class LiveFeed:
         reason = ""
         try:
             async with asyncio.timeout(patience.connect_s):
-                transport, protocol = await loop.create_connection(
+                _, protocol = await loop.create_connection(
                     lambda: LiveProtocol(
                         access.key, access.dataset, heartbeat_s=patience.heartbeat_s
                     ),
                     access.host,
                     access.port,
                 )
-                _widen(transport)
                 await self._authenticate(protocol)
             answer = await self._ask(stream)
             if answer.refusal:
@@ -377,12 +375,6 @@ def _words(error: OSError, access: Access) -> str:
     if error.errno is None:
         return _plain(error)
     return f"{access.host}:{access.port}: {error.strerror or _plain(error)}"
-
-
-def _widen(transport: asyncio.BaseTransport) -> None:
-    found = transport.get_extra_info("socket")
-    if found is not None:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
 
 
 def _abort(protocol: LiveProtocol) -> None:

@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.feed.control import Control, ControlDecoder
+from stockscan_tui.feed.control import Control, ControlDecoder, Mapping
 from stockscan_tui.feed.pipe import HEADROOM_BYTES, Block, Pipe, Pool
 from stockscan_tui.market.dbn import RType
 from stockscan_tui.market.symbols import InstrumentIds
@@ -259,6 +259,22 @@ class Stream:
         record = self.data[self.position : self.position + length].tobytes()
         self.position += length
         return self._decoder.decode(record)
+
+    def take_mappings(self) -> list[Mapping]:
+        """Decode the symbol mappings from the position on and step over them; [] for none.
+
+        A session begins with one for each symbol of the market.
+        """
+        length, rtype = int(self.data[self.position]) * 4, self.data[self.position + 1]
+        if rtype != RType.SYMBOL_MAPPING:
+            return []
+        heads = self.data[self.position : self.end]
+        heads = heads[: len(heads) // length * length].reshape(-1, length)[:, :2]
+        other = np.flatnonzero((heads != heads[0]).any(axis=1))
+        count = int(other[0]) if len(other) else len(heads)
+        records = self.data[self.position : self.position + count * length].tobytes()
+        self.position += len(records)
+        return self._decoder.decode_mappings(records, length)
 
     def next_instrument_id(self) -> int:
         """Return the instrument id of the record at the position."""

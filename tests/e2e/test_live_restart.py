@@ -177,7 +177,7 @@ def test_sigkill_at_random_instants_loses_no_bar(tmp_path: Path) -> None:
         ]
         for _ in range(kills):
             process = subprocess.Popen(
-                command, env=environment(tmp_path), stdout=subprocess.DEVNULL
+                command, env=environment(tmp_path), stdout=subprocess.DEVNULL, text=True
             )
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(chance.uniform(1.5, 3.5))
