@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -18,6 +19,16 @@ MARKS = ("auto", "trade", "mid")
 KEEP_REPLAYS = 20
 
 
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "theme": (str, "a text"),
+    "mark": (str, "a text"),
+    "keep_replays": (int, "a whole number"),
+    "max_cost_usd": ((int, float), "a number"),
+    "splits": (list, "tables, as in [[splits]]"),
+    "renames": (dict, "a table, as in [renames]"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What the config file sets; the defaults where it says nothing."""
@@ -25,6 +36,9 @@ class Config:
     theme: str = "stockscan-dark"
     mark: str = "auto"
     keep_replays: int = KEEP_REPLAYS
+    max_cost_usd: float = 0.0
+    splits: Sequence[Mapping[str, object]] = ()
+    renames: Mapping[str, object] = field(default_factory=dict)
 
 
 def cache_folder() -> Path:
@@ -100,15 +114,19 @@ def read_config(path: Path | None) -> Config:
 
 
 def _checked(settings: dict[str, object], where: Path) -> Config:
-    kinds: dict[str, type] = {"theme": str, "mark": str, "keep_replays": int}
     for name, value in settings.items():
-        if name not in kinds:
-            raise UsageError(f"{where}: {name!r} is no setting. There are: {', '.join(kinds)}.")
-        if not isinstance(value, kinds[name]) or isinstance(value, bool):
-            raise UsageError(f"{where}: {name} takes a {kinds[name].__name__}, not {value!r}.")
+        if name not in _KINDS:
+            raise UsageError(f"{where}: {name!r} is no setting. There are: {', '.join(_KINDS)}.")
+        kind, word = _KINDS[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise UsageError(f"{where}: {name} takes {word}, not {value!r}.")
     config = Config(**settings)  # type: ignore[arg-type]
     if config.mark not in MARKS:
         raise UsageError(f"{where}: mark is one of {', '.join(MARKS)}, not {config.mark!r}.")
+    if not 0 <= config.max_cost_usd < math.inf:
+        raise UsageError(f"{where}: max_cost_usd is 0 or more, not {config.max_cost_usd}.")
+    if not all(isinstance(entry, dict) for entry in config.splits):
+        raise UsageError(f"{where}: splits takes tables, as in [[splits]].")
     if config.keep_replays < 1:
         raise UsageError(f"{where}: keep_replays is at least 1, not {config.keep_replays}.")
     return config

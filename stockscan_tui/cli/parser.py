@@ -84,6 +84,13 @@ def _add_live(live: argparse.ArgumentParser) -> None:
         help="fetch the session so far, and bars that symbols lack")  # fmt: skip
     add("--prev-close", type=Path, metavar="FILE",
         help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
+    _add_history(live)
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--history", metavar="URL", help="another host for closes, volumes and bars of before")
+    add("--offline", action="store_true", help="ask nobody for them; what is kept is used")
 
 
 def _add_replay(replay: argparse.ArgumentParser) -> None:
@@ -95,6 +102,7 @@ def _add_replay(replay: argparse.ArgumentParser) -> None:
         help="New York time up to which records are taken in at full speed")  # fmt: skip
     add("--prev-close", type=Path, metavar="FILE",
         help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
+    _add_history(replay)
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:

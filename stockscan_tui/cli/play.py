@@ -14,6 +14,7 @@ from datetime import time
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
@@ -22,6 +23,7 @@ from stockscan_tui.errors import UsageError
 if TYPE_CHECKING:
     from stockscan_tui.clock import Clock
     from stockscan_tui.run.common import Run
+    from stockscan_tui.run.reference import Sources
     from stockscan_tui.ui.app import Opening, StockscanApp
 
 SCREEN_SPEED = 60.0
@@ -31,6 +33,7 @@ SWITCH_S = 0.0005
 # The simulated gateway takes any.
 LOOPBACK_KEY = "db-simulated-on-loopback-only-00"
 _LOOPBACK = ("127.", "localhost", "::1")
+_LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(slots=True)
@@ -153,6 +156,9 @@ class Play:
             mark=given.mark or self.config.mark,
             keep_replays=self.config.keep_replays,
             refresh_s=refresh_s,
+            reference=self._sources(given, read_key(), dataset=""),
+            say=opening.say if opening is not None else lambda _said: None,
+            cancelled=opening.cancelled.is_set if opening is not None else lambda: False,
         )
         return ReplayRun(request, clock)
 
@@ -201,11 +207,31 @@ class Play:
             backfill=given.backfill,
             save_s=given.save_every,
             record=given.record,
+            # With another gateway than Databento's, nobody else is asked but who is named.
+            reference=self._sources(
+                given, "" if given.gateway and not given.history else read_key(), given.dataset
+            ),
             prev_close=given.prev_close,
             mark=given.mark or self.config.mark,
             refresh_s=refresh_s,
         )
         return LiveRun(request, clock)
+
+    def _sources(self, given: argparse.Namespace, key: str, dataset: str) -> Sources:
+        """Return where reference data comes from; without a key from what is kept alone."""
+        from stockscan_tui.feed.splits import Splits  # noqa: PLC0415
+        from stockscan_tui.run.reference import Sources  # noqa: PLC0415
+
+        if given.history and not key and urlsplit(given.history).hostname in _LOOPBACK_HOSTS:
+            key = LOOPBACK_KEY
+        return Sources(
+            folder=cache_folder() / "reference",
+            dataset=dataset,
+            tables=Splits.from_tables(self.config.splits, self.config.renames),
+            key="" if given.offline else key,
+            url=given.history,
+            max_cost_usd=self.config.max_cost_usd,
+        )
 
     def _key(self) -> str:
         key = read_key()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -22,6 +23,7 @@ from stockscan_tui.feed import control
 from stockscan_tui.feed.closing import keep_closes, resolve_closes
 from stockscan_tui.feed.pace import Rate
 from stockscan_tui.feed.reference import LOOK_BACK_DAYS, PreviousCloses
+from stockscan_tui.feed.splits import Splits, looks_like_split
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import (
     MINUTE_NS,
@@ -31,9 +33,10 @@ from stockscan_tui.market.calendar import (
     TradingDay,
 )
 from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
-from stockscan_tui.market.state import Market
+from stockscan_tui.market.state import Market, to_dollars
 from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.market.view import Photographer
+from stockscan_tui.market.volume_curve import VolumeCurve
 from stockscan_tui.priority import step_back
 
 MOST_PROBLEMS = 50
@@ -95,6 +98,25 @@ class Surroundings:
     problems: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceData:
+    """What was fetched about the days before: all of it, or what is new of it.
+
+    Attributes:
+        closes: Official closes (dollars) by trading day and symbol, as they were traded.
+        splits: The splits and renames that are known; None leaves them as they are.
+        volumes: The average day's volume by symbol.
+        curve: The share of a day's volume by minute; None leaves it as it is.
+        problem: What could not be had, in a sentence; empty where nothing is missing.
+    """
+
+    closes: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
+    splits: Splits | None = None
+    volumes: Mapping[str, float] = field(default_factory=dict)
+    curve: VolumeCurve | None = None
+    problem: str = ""
+
+
 class Engine(ABC):
     """A thread that applies records to a market.
 
@@ -126,6 +148,8 @@ class Engine(ABC):
         self._snapshot: Snapshot | None = None
         self._shown_ns = 0
         self._focus: str | None = None
+        self._news: deque[ReferenceData] = deque()
+        self._volumes: Mapping[str, float] = {}
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._error: BaseException | None = None
@@ -145,6 +169,17 @@ class Engine(ABC):
         """Let the next pictures carry the bars of `symbol`."""
         self._focus = symbol
         self._wake.set()
+
+    def learn(self, news: ReferenceData) -> None:
+        """Let closes, splits and volumes that were fetched be known; returns at once."""
+        self._news.append(news)
+        self._wake.set()
+
+    @property
+    def session_date(self) -> date | None:
+        """The session date that the market is in, None before the first record."""
+        day = self._market.day
+        return day.session_date if day is not None else None
 
     def stop(self) -> None:
         """Ask to end cleanly: what is in memory is still handed to the sink. Returns at once."""
@@ -273,6 +308,41 @@ class Engine(ABC):
             for symbol, (price, on, _official) in stored.items():
                 self._closes.add(on, CloseSource.DATABASE, {symbol: price})
 
+    def _take_news(self) -> None:
+        """Take up reference data that came meanwhile."""
+        while self._news:
+            news = self._news.popleft()
+            for day, table in news.closes.items():
+                self._closes.add(day, CloseSource.DAILY, table)
+            if news.splits is not None:
+                self._closes.splits = news.splits
+            if news.volumes:
+                self._volumes = news.volumes
+            if news.curve is not None:
+                self._photographer.curve = news.curve
+            if news.problem:
+                self._tell(news.problem)
+            self._resolve(range(self._market.count))
+
+    def _resolve(self, slots: Sequence[int]) -> None:
+        """Look up what reference data says of some symbols."""
+        resolve_closes(self._market, self._closes, slots)
+        names = self._market.symbols.names
+        found = [slot for slot in slots if names[slot] in self._volumes]
+        self._market.average_volume[found] = [self._volumes[names[slot]] for slot in found]
+
+    def _suspect_splits(self) -> None:
+        """Mark overnight moves that look like a split, where none is known."""
+        market = self._market
+        count = market.count
+        first = to_dollars(market.rows[:, k.FIRST_MARK])
+        suspect = looks_like_split(market.prev_close[:count], first)
+        known = {split.symbol for split in self._closes.splits.splits}
+        names = market.symbols.names
+        for slot in np.flatnonzero(suspect):
+            suspect[slot] = names[slot] not in known
+        market.split_suspect[:count] = suspect
+
     def _tell(self, problem: str) -> None:
         if len(self._problems) < MOST_PROBLEMS:
             self._problems.append(problem)
@@ -284,7 +354,7 @@ class Engine(ABC):
         known = self._market.count
         slots = self._market.slots(symbols)
         if self._market.count > known:
-            resolve_closes(self._market, self._closes, range(known, self._market.count))
+            self._resolve(range(known, self._market.count))
         return slots
 
     def _slot(self, symbol: str) -> int:
@@ -320,6 +390,7 @@ class Engine(ABC):
         boundary_ns = self._boundary_ns
         market = self._market
         market.close_minute()
+        self._suspect_splits()
         self._collect()
         if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
             self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
@@ -351,7 +422,7 @@ class Engine(ABC):
             self._hand_over()
         self._market.begin_day(day, at_ns)
         self._next_day = self._calendar.next_day(day.session_date)
-        resolve_closes(self._market, self._closes, range(self._market.count))
+        self._resolve(range(self._market.count))
 
     def _hand_over(self) -> None:
         """Hand over everything there is."""

@@ -11,7 +11,6 @@ from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
-from stockscan_tui.feed.closing import resolve_closes
 from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.stream import Answer, Link, Stream
 from stockscan_tui.market import kernel as k
@@ -127,6 +126,7 @@ class LiveEngine(Engine):
             moved = self._take_in()
             self._look_at_links()
             self._answer_all()
+            self._take_news()
             if self._boundary_ns:
                 self._collect()
             self._show(force=False)
@@ -173,7 +173,7 @@ class LiveEngine(Engine):
         self._boundary_ns = clock_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
         self._next_day = self._calendar.next_day(day.session_date)
         self._learn_closes(day)
-        resolve_closes(self._market, self._closes, range(self._market.count))
+        self._resolve(range(market.count))
         for track in self._tracks:
             last_ns = track.last_ns(market.watermarks)
             self._note(track.break_off(day.session_date, last_ns, "stockscan was not running"))

@@ -69,6 +69,7 @@ class ReplayEngine(Engine):
             self._begin(min(source.next_ns for source in waiting))
         while not self._stopping.is_set() and not self._ran_out():
             self._obey()
+            self._take_news()
             stop_ns = self._next_stop()
             if stop_ns is None:
                 self._show(force=False)

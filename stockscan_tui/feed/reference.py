@@ -18,6 +18,7 @@ import numpy as np
 
 from stockscan_tui.errors import InputError
 from stockscan_tui.feed.dbn_file import DbnFile
+from stockscan_tui.feed.splits import Splits
 from stockscan_tui.market.calendar import DAY_NS, Calendar, utc_date
 from stockscan_tui.market.dbn import OHLCV_DTYPE, PRICE_SCALE, UNDEF_PRICE, RType
 from stockscan_tui.market.snapshot import CloseSource
@@ -37,16 +38,36 @@ class Close:
     source: CloseSource
 
 
-@dataclass(slots=True)
-class PreviousCloses:
-    """All closes known: for each date and source a table by symbol."""
+_Key = tuple[date, CloseSource]
 
-    calendar: Calendar
-    _tables: dict[tuple[date, CloseSource], dict[str, float]] = field(default_factory=dict)
+
+class PreviousCloses:
+    """All closes known: for each date and source a table by symbol, as they were traded.
+
+    Args:
+        calendar: The exchange's trading days.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        self.calendar = calendar
+        self._splits = Splits()
+        self._tables: dict[_Key, dict[str, float]] = {}
+        self._adjusted: dict[tuple[_Key, date], Mapping[str, float]] = {}
+
+    @property
+    def splits(self) -> Splits:
+        """The splits and renames that closes are adjusted by, where they lie between."""
+        return self._splits
+
+    @splits.setter
+    def splits(self, splits: Splits) -> None:
+        self._splits = splits
+        self._adjusted.clear()
 
     def add(self, day: date, source: CloseSource, closes: Mapping[str, float]) -> None:
         """Let the closes of a date be known; they replace those of the same date and source."""
         self._tables.setdefault((day, source), {}).update(closes)
+        self._adjusted = {at: t for at, t in self._adjusted.items() if at[0] != (day, source)}
 
     def before(self, session_date: date) -> list[tuple[Close, int, Mapping[str, float]]]:
         """Return the tables that can hold a previous close of `session_date`, the best first.
@@ -55,12 +76,23 @@ class PreviousCloses:
         with its age in trading days.
         """
         found = [
-            (Close(math.nan, day, source), age, closes)
-            for (day, source), closes in self._tables.items()
+            (Close(math.nan, day, source), age, self._as_of((day, source), session_date))
+            for day, source in self._tables
             if day < session_date
             and (age := self.calendar.distance(day, session_date)) <= LOOK_BACK_DAYS
         ]
         return sorted(found, key=lambda item: (item[1], item[0].source.value))
+
+    def _as_of(self, key: _Key, session_date: date) -> Mapping[str, float]:
+        """Return a table as it compares with `session_date`; a file's closes stand as given."""
+        table = self._tables[key]
+        if key[1] is CloseSource.FILE or not (self._splits.splits or self._splits.renames):
+            return table
+        known = self._adjusted.get((key, session_date))
+        if known is None:
+            known = self._splits.adjusted(table, key[0], session_date)
+            self._adjusted[key, session_date] = known
+        return known
 
     def official_on(self, day: date) -> Mapping[str, float]:
         """Return the official closes of that very date, as far as they are known."""

@@ -16,6 +16,7 @@ from stockscan_tui.errors import UsageError
 from stockscan_tui.market.snapshot import Floats, Integers, Snapshot
 
 MAX_WINDOW_MINUTES = 120
+LEAST_TRADES = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Metric:
     Attributes:
         name: How users write it, in small letters.
         title: The head of its column.
-        unit: `price`, `percent`, `count`, `dollars`.
+        unit: `price`, `percent`, `count`, `dollars`, `ratio`.
         function: Takes the snapshot and the window in minutes (0 where none is given).
         doc: A sentence that says what it is.
         windows: Whether it takes a window, as in `chg(5m)`.
@@ -77,6 +78,14 @@ def _spread_percent(s: Snapshot, _window: int) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         spread: Floats = (s.ask - s.bid) / np.where(middle > 0, middle, np.nan) * 100.0
     return spread
+
+
+def _relative_volume(s: Snapshot, _window: int) -> Floats:
+    usual = s.average_volume * s.volume_share
+    known = (usual > 0) & (s.trades >= LEAST_TRADES)
+    ratio: Floats = np.full(len(usual), np.nan)
+    np.divide(s.volume, usual, out=ratio, where=known)
+    return ratio
 
 
 def _counted(values: Integers) -> Floats:
@@ -210,6 +219,21 @@ REGISTRY: dict[str, Metric] = {
             lambda s, _: _counted(s.trades),
             "Trades in today's sessions.",
             sampled=True,
+        ),
+        Metric(
+            "avol",
+            "AVOL",
+            "count",
+            lambda s, _: s.average_volume,
+            "The average volume of the last 20 sessions, of the same dataset.",
+            sampled=True,
+        ),
+        Metric(
+            "rvol",
+            "RVOL",
+            "ratio",
+            _relative_volume,
+            "Today's volume against what is usual by this time of day; from 25 trades on.",
         ),
         Metric(
             "bars",

@@ -129,6 +129,9 @@ class Snapshot:
     all sessions of the date; `open`, `high` and `low` are of pre-market until the regular open
     and of regular hours from then on. `volume`, `trades`, `notional` (dollars) and `bars` count
     all sessions of the date so far. `close_age` is in trading days, 1 for the day before.
+    `average_volume` is of a day's sessions, NaN where unknown; `volume_share` is the part of a
+    day's volume that is normally done by now, 0 to 1. `split_suspect` marks an overnight move
+    that looks like a split which nothing confirms.
     `by_symbol` lists all rows in alphabetical order. `regular_ns` is the session date's regular
     open, `next_session_ns` the instant at which the next session begins (0 where unknown).
     `closes_known` is False when a replay has no previous closes at all, so that the day's first
@@ -168,6 +171,9 @@ class Snapshot:
     last_trade_ns: Integers
     last_quote_ns: Integers
     mark_history: tuple[Floats, ...]
+    average_volume: Floats
+    volume_share: float
+    split_suspect: Flags
     closes_known: bool = True
     focus: FocusBars | None = None
     cache: dict[str, Floats] = field(default_factory=dict, repr=False)

@@ -63,6 +63,8 @@ class Market:
         self.prev_close: Floats = np.full(capacity, np.nan)
         self.close_source: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
         self.close_age: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
+        self.average_volume: Floats = np.full(capacity, np.nan)
+        self.split_suspect: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.mark_history: deque[Floats] = deque(maxlen=HISTORY_MINUTES)
         self.session = Session.CLOSED
         self.day: TradingDay | None = None
@@ -101,6 +103,8 @@ class Market:
         self.regular_close = np.concatenate([self.regular_close, zeros])
         self.regular_close_ns = np.concatenate([self.regular_close_ns, zeros])
         self.prev_close = np.concatenate([self.prev_close, np.full(more, np.nan)])
+        self.average_volume = np.concatenate([self.average_volume, np.full(more, np.nan)])
+        self.split_suspect = np.concatenate([self.split_suspect, np.zeros(more, np.bool_)])
         self.close_source = np.concatenate([self.close_source, zeros.astype(np.uint8)])
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
         self.capacity = capacity
@@ -231,6 +235,7 @@ class Market:
         self.prev_close[:] = np.nan
         self.close_source[:] = CloseSource.NONE.value
         self.close_age[:] = 0
+        self.split_suspect[:] = False
         self.mark_history.clear()
         self.day = day
         self.ctl[k.DAY_START_NS] = day.start_ns

@@ -18,6 +18,7 @@ from stockscan_tui.market.snapshot import (
     Snapshot,
 )
 from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.volume_curve import VolumeCurve
 
 _AT = k.OPEN_NS
 
@@ -28,6 +29,7 @@ class Photographer:
 
     market: Market
     calendar: Calendar
+    curve: VolumeCurve = field(default_factory=VolumeCurve)
     _serial: int = 0
     _names: tuple[str, ...] = ()
     _by_symbol: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -90,6 +92,9 @@ class Photographer:
             last_trade_ns=rows[:, k.TRADE_NS],
             last_quote_ns=rows[:, k.QUOTE_NS],
             mark_history=tuple(market.mark_history),
+            average_volume=market.average_volume[:count].copy(),
+            volume_share=self._volume_share(event_ns),
+            split_suspect=market.split_suspect[:count].copy(),
             closes_known=closes_known,
             focus=self._focus(focus),
         )
@@ -111,6 +116,10 @@ class Photographer:
                 return begin_ns
         following = self.calendar.next_day(day.session_date)
         return following.pre_ns if following else 0
+
+    def _volume_share(self, event_ns: int) -> float:
+        day = self.market.day
+        return self.curve.share(day, event_ns) if day is not None else 0.0
 
     def _focus(self, symbol: str | None) -> FocusBars | None:
         slot = self.market.symbols.find(symbol) if symbol else None

@@ -24,6 +24,7 @@ from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.market.text import printable
 from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, Summary, learn_closes
+from stockscan_tui.run.reference import ReferenceThread, Sources
 from stockscan_tui.store.writer import Writer
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
@@ -46,6 +47,7 @@ class LiveRequest:
     record: Path | None = None
     mark: str = "auto"
     refresh_s: float = 0.1
+    reference: Sources | None = None
     until_idle: bool = False
     save_s: float = CHECKPOINT_EVERY_S
 
@@ -104,6 +106,12 @@ class LiveRun(Run):
         except BaseException:
             self.writer.close(CLOSE_TIMEOUT_S)
             raise
+        self._reference: ReferenceThread | None = None
+        if request.reference is not None:
+            self._reference = ReferenceThread(
+                request.reference, calendar, self.engine, self.writer.reader
+            )
+            self._reference.start()
         LOG.info("live %s into %s", request.access, printable(self.database))
         self.engine.start()
         self._feed.start()
@@ -144,10 +152,14 @@ class LiveRun(Run):
             StockscanError: The run failed, or bars could not be written.
         """
         self._feed.stop()
+        if self._reference is not None:
+            self._reference.stop()
         try:
             return super().close()
         finally:
             self._feed.join(CLOSE_TIMEOUT_S)
+            if self._reference is not None:
+                self._reference.join(CLOSE_TIMEOUT_S)
             if self._recorder is not None:
                 self._recorder.close(CLOSE_TIMEOUT_S)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
@@ -23,10 +23,11 @@ from stockscan_tui.feed.reference import (
 )
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
-from stockscan_tui.market.calendar import utc_date
+from stockscan_tui.market.calendar import Calendar, utc_date
 from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.market.text import printable
 from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, learn_closes
+from stockscan_tui.run.reference import Fetching, Sources, session_dates
 from stockscan_tui.store.writer import Writer
 
 
@@ -44,6 +45,9 @@ class ReplayRequest:
     mark: str = "auto"
     keep_replays: int = 20
     refresh_s: float = 0.1
+    reference: Sources | None = None
+    say: Callable[[str], None] = lambda _said: None
+    cancelled: Callable[[], bool] = lambda: False
 
 
 class ReplayRun(Run):
@@ -72,6 +76,7 @@ class ReplayRun(Run):
         calendar = load_calendar(cache_folder(), _newest_date(files))
         closes = PreviousCloses(calendar)
         undated, problems = _read_all_closes(request, closes)
+        problems += _fetch(request, files, calendar, closes)
         self.database = request.database or replay_database(request.files, request.keep_replays)
         self.writer = Writer.open(self.database, dataset=files[0].dataset)
         try:
@@ -103,6 +108,25 @@ class ReplayRun(Run):
     def set_paused(self, paused: bool) -> None:
         """Pause, or go on."""
         self.engine.set_paused(paused)
+
+
+def _fetch(
+    request: ReplayRequest, files: Sequence[DbnFile], calendar: Calendar, closes: PreviousCloses
+) -> list[str]:
+    """Fetch the official closes for the files' own dates; returns what could not be had."""
+    if request.reference is None:
+        return []
+    starts = [file.start_ns for file in files if file.start_ns > kernel.EARLIEST_NS]
+    if not starts:
+        return []
+    fetching = Fetching(request.reference, calendar, cancelled=request.cancelled, say=request.say)
+    for session_date in session_dates(calendar, min(starts), max(starts)):
+        found = fetching.closes(session_date)
+        for day, table in found.closes.items():
+            closes.add(day, CloseSource.DAILY, table)
+        if found.splits is not None:
+            closes.splits = found.splits
+    return fetching.problems
 
 
 def _newest_date(files: Sequence[DbnFile]) -> date:

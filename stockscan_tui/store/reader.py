@@ -54,6 +54,11 @@ SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
 FROM bars WHERE ts >= make_timestamp(?)
 """
 
+_VOLUME_BY_MINUTE = """
+SELECT (epoch_us(ts) - ?) // 60000000 AS minute, sum(volume)::DOUBLE AS volume
+FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY ALL
+"""
+
 _GAPS = """
 SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
     coalesce(epoch_ns(healed_at), 0)
@@ -218,6 +223,24 @@ class Reader:
         return BarBatch(
             slot=slots[known], **{name: column[known] for name, column in columns.items()}
         )
+
+    def volume_shares(self, spans: Sequence[tuple[int, int]], minutes: int) -> NDArray[np.float64]:
+        """Return each day's volume by minute as shares of its whole, shape (days, minutes).
+
+        Args:
+            spans: Begin and end of each day, in ns since 1970; days with hardly a bar are left out.
+            minutes: How many minutes each of them has.
+        """
+        found = []
+        for start_ns, end_ns in spans:
+            with self._asking() as cursor:
+                span = [start_ns // 1000, start_ns // 1000, end_ns // 1000]
+                columns = fetch_arrays(cursor.execute(_VOLUME_BY_MINUTE, span))
+            volume = np.zeros(minutes)
+            volume[columns["minute"]] = columns["volume"]
+            if np.count_nonzero(volume) > minutes // 2:
+                found.append(volume / volume.sum())
+        return np.array(found).reshape(-1, minutes)
 
     def gaps(self, session_date: date) -> tuple[Gap, ...]:
         """Return the gaps of a session date, oldest first."""

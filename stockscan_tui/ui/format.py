@@ -47,6 +47,13 @@ def plain_percent(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
 
 
+def ratio(value: float) -> str:
+    """Return a ratio, as in 3.2."""
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
 def count(value: float) -> str:
     """Return a count in three or four digits with its unit, as in 1.24M."""
     if not math.isfinite(value):
@@ -59,11 +66,13 @@ def count(value: float) -> str:
 
 
 def of_unit(value: float, unit: str) -> str:
-    """Return a metric's value in its unit: `price`, `percent`, `count` or `dollars`."""
+    """Return a metric's value in its unit: `price`, `percent`, `ratio`, `count` or `dollars`."""
     if unit == "price":
         return price(value)
     if unit == "percent":
         return percent(value)
+    if unit == "ratio":
+        return ratio(value)
     return count(value)
 
 

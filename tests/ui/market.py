@@ -86,6 +86,9 @@ def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
         last_trade_ns=np.full(count, NOW_NS - 3 * SECOND_NS, np.int64),
         last_quote_ns=np.full(count, NOW_NS, np.int64),
         mark_history=tuple(marks),
+        average_volume=np.full(count, np.nan),
+        volume_share=0.3,
+        split_suspect=np.zeros(count, np.bool_),
     )  # fmt: skip
     return replace(snapshot, **{"cache": {}, **changed})
 

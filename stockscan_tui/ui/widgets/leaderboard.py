@@ -297,5 +297,7 @@ def _flags(snapshot: Snapshot, row: int) -> str:
     source = int(snapshot.close_source[row])
     if source == CloseSource.NONE.value:
         return "NEW".ljust(FLAGS_WIDTH)
+    if snapshot.split_suspect[row]:
+        return "sp?".ljust(FLAGS_WIDTH)
     exact = source in _OFFICIAL and snapshot.close_age[row] <= 1
     return ("" if exact else "≈").ljust(FLAGS_WIDTH)

@@ -1,0 +1,181 @@
+"""Our side of the live benchmark, each figure in a process of its own.
+
+    python -m tests.bench.live_own PORT DATABASE rate RECORDS
+    python -m tests.bench.live_own PORT DATABASE save RECORDS
+    python -m tests.bench.live_own PORT DATABASE catch_up
+    python -m tests.bench.live_own PORT DATABASE timer SETTLE_S SECONDS
+
+Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+from stockscan_tui.cli.play import SWITCH_S
+from stockscan_tui.clock import SystemClock
+from stockscan_tui.engine.catching import Catching
+from stockscan_tui.engine.live import LiveEngine
+from stockscan_tui.feed.live import Access
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.run import live
+from stockscan_tui.run.demo import DATASET, HOST, KEY
+from stockscan_tui.run.live import LiveRequest, LiveRun
+from stockscan_tui.ui.app import Opening, StockscanApp
+from tests.bench.live_timer import percentiles, timer_delays_ms
+
+SIZE = (140, 40)
+LOOK_S = 0.01
+
+
+class TimedEngine(LiveEngine):
+    """Stops at each second of event time, and notes when its stream began and had caught up."""
+
+    each_second = True
+    began_s = 0.0
+    caught_up_s = 0.0
+
+    @property
+    def taken(self) -> int:
+        """The records that were applied or passed over."""
+        return int(self._market.ctl[k.RECORDS])
+
+    @property
+    def passed_over(self) -> int:
+        """The records that the watermarks had seen."""
+        return int(self._market.ctl[k.REPEATED])
+
+    def _take_up(self, track: Catching) -> None:
+        super()._take_up(track)
+        self.began_s = self.began_s or time.perf_counter()
+
+    def _look_at_replays(self) -> None:
+        behind = any(track.active for track in self._tracks)
+        super()._look_at_replays()
+        if behind and self.began_s and not any(track.active for track in self._tracks):
+            self.caught_up_s = time.perf_counter()
+
+    def _stop_ns(self) -> int:
+        stop_ns = super()._stop_ns()
+        stream = self._tracks[0].stream
+        reached_ns = stream.next_ns if stream.waiting else int(self._market.ctl[k.CLOCK_NS])
+        if not stop_ns or not self.each_second:
+            return stop_ns
+        return min(stop_ns, reached_ns // SECOND_NS * SECOND_NS + SECOND_NS)
+
+
+def begin(port: int, database: Path, refresh_s: float) -> tuple[LiveRun, TimedEngine]:
+    """Return a run and its engine."""
+    live.LiveEngine = TimedEngine  # type: ignore[misc]
+    sys.setswitchinterval(SWITCH_S)
+    request = LiveRequest(
+        Access(KEY, DATASET, HOST, port), database, backfill=False, refresh_s=refresh_s
+    )
+    run = LiveRun(request, SystemClock())
+    assert isinstance(run.engine, TimedEngine)
+    gc.collect()
+    gc.freeze()
+    return run, run.engine
+
+
+def wait_for(engine: TimedEngine, records: int) -> float:
+    """Return when that many records were taken in."""
+    while engine.taken < records:
+        if not engine.running:
+            raise RuntimeError(engine.failure())
+        time.sleep(LOOK_S)
+    return time.perf_counter()
+
+
+def measure_rate(port: int, database: Path, records: int) -> dict[str, float]:
+    """Return records per second, with and without the last commit."""
+    run, engine = begin(port, database, math.inf)
+    ended_s = wait_for(engine, records)
+    summary = run.close()
+    closed_s = time.perf_counter()
+    return {
+        "rate": records / (ended_s - engine.began_s),
+        "rate_committed": records / (closed_s - engine.began_s),
+        "bars": summary.bars,
+    }
+
+
+def save(port: int, database: Path, records: int) -> dict[str, float]:
+    """Leave a database as of `records` records; returns the event time reached, in ns."""
+    run, engine = begin(port, database, math.inf)
+    wait_for(engine, records)
+    run.close()
+    return {"event_ns": engine.event_ns}
+
+
+def measure_catch_up(port: int, database: Path) -> dict[str, float]:
+    """Return the seconds from the first byte until the replay was applied, and its records."""
+    TimedEngine.each_second = False
+    run, engine = begin(port, database, 0.1)
+    before = engine.taken
+    while not engine.caught_up_s:
+        if not engine.running:
+            raise RuntimeError(engine.failure())
+        time.sleep(LOOK_S)
+    health = engine.health()
+    run.close()
+    return {
+        "seconds": engine.caught_up_s - engine.began_s,
+        "records": health.records - before,
+        "passed_over": engine.passed_over,
+        "healed": health.healed,
+    }
+
+
+def measure_timer(port: int, database: Path, settle_s: float, seconds: float) -> dict[str, float]:
+    """Return how late a timer on the interface's loop is, and the records per second."""
+    TimedEngine.each_second = False
+    engines: list[TimedEngine] = []
+
+    def start(_opening: Opening) -> LiveRun:
+        run, engine = begin(port, database, 0.1)
+        engines.append(engine)
+        return run
+
+    app = StockscanApp(start, title="bench", clock=SystemClock(), sort=MetricKey("chg"))
+    found: dict[str, float] = {}
+
+    async def play() -> None:
+        async with app.run_test(size=SIZE):
+            while not engines or not engines[0].taken:
+                await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(settle_s)
+            records, began_s = engines[0].taken, time.perf_counter()
+            found.update(percentiles(await timer_delays_ms(seconds)))
+            found["rate"] = (engines[0].taken - records) / (time.perf_counter() - began_s)
+
+    asyncio.run(play())
+    assert isinstance(app.player, LiveRun)
+    app.player.close()
+    return found
+
+
+def main(port: str, database: str, kind: str, *numbers: str) -> None:
+    """Measure and print."""
+    path = Path(database)
+    if kind == "rate":
+        found = measure_rate(int(port), path, int(numbers[0]))
+    elif kind == "save":
+        found = save(int(port), path, int(numbers[0]))
+    elif kind == "catch_up":
+        found = measure_catch_up(int(port), path)
+    else:
+        found = measure_timer(int(port), path, float(numbers[0]), float(numbers[1]))
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
