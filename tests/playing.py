@@ -55,6 +55,7 @@ class ListSink:
     batches: list[Batch] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     bars: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    sources: dict[tuple[str, int], int] = field(default_factory=dict)
     spans: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     def put(self, batch: Batch) -> None:
@@ -75,6 +76,7 @@ class ListSink:
         for at in range(len(bars)):
             key = (self.names[bars.slot[at]], int(bars.minute[at]))
             self.bars[key] = _row(bars, at)
+            self.sources[key] = int(bars.source[at])
             self.spans[key] = (int(bars.first_ns[at]), int(bars.last_ns[at]))
 
     def _merge(self, late: BarBatch) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.healing import AskHistory
 from stockscan_tui.engine.live import LiveEngine, Saved
 from stockscan_tui.feed.live import Access, LiveFeed, Patience
 from stockscan_tui.feed.recorder import Recorder
@@ -60,6 +61,8 @@ def capture(
     dataset: str = "EQUS.MINI",
     save_s: float = 5.0,
     recorder: Recorder | None = None,
+    heal: bool = False,
+    ask_history: AskHistory | None = None,
 ) -> Capture:
     """Begin to capture from a gateway on this machine."""
     streams = [
@@ -81,6 +84,8 @@ def capture(
     )
     feeds = [*streams, *([before] if before is not None else [])]
     feed = LiveFeed(Access(key, dataset, "127.0.0.1", port), feeds, clock, patience, seed=1)
+    if heal:
+        engine.heal_by(feed.add, ask_history)
     engine.start()
     feed.start()
     return Capture(engine, feed, sink)

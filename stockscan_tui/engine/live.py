@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import zstandard
 
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.core import Engine, Options, Surroundings
+from stockscan_tui.engine.healing import AskHistory, Healing
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
@@ -98,11 +99,23 @@ class LiveEngine(Engine):
         self._gaps = 0
         self._healed = 0
         self._slow = 0
+        self._healing = Healing(self._market, given.clock)
         for track in self._all():
             track.stream.waken_by(self._wake.set)
 
     def _all(self) -> list[Catching]:
         return [*self._tracks, *([self._history] if self._history is not None else [])]
+
+    def heal_by(
+        self, connect: Callable[[Stream], None] | None, ask_history: AskHistory | None
+    ) -> None:
+        """Let bars behind gaps be fetched so; to be called before the start.
+
+        Args:
+            connect: Has one more stream connected.
+            ask_history: Asks the historical API.
+        """
+        self._healing = Healing(self._market, self._clock, connect, ask_history)
 
     def health(self) -> Health:
         """Return the counts as they stand."""
@@ -127,6 +140,8 @@ class LiveEngine(Engine):
             self._look_at_links()
             self._answer_all()
             self._take_news()
+            if self._boundary_ns:
+                moved |= self._heal()
             if self._boundary_ns:
                 self._collect()
             self._show(force=False)
@@ -347,12 +362,20 @@ class LiveEngine(Engine):
             if track.stream.flowed:
                 track.stream.refused_replays = 0
 
+    def _heal(self) -> bool:
+        self._healing.look(self._boundary_ns - MINUTE_NS, self._wake.set)
+        moved = self._healing.advance(self._wake.set)
+        if moved:
+            self._dispatch.take()
+        return moved
+
     # --- breaks and how they mend -------------------------------------------------------------
 
     def _note(self, gap: Gap | None) -> None:
         """Let a gap be saved; counted when it begins, and when it is healed."""
         if gap is None:
             return
+        self._healing.note(gap)
         self._gaps += gap.to_ns == 0
         self._healed += gap.healed_ns > 0
         self._dispatch.add_gap(gap)

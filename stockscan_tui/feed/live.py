@@ -107,11 +107,22 @@ class LiveFeed:
         self._stop = threading.Event()
         self._stopped: asyncio.Event | None = None
         self._awoke: asyncio.Event | None = None
+        self._more: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="stockscan-feed", daemon=True)
 
     def start(self) -> None:
         """Begin to connect."""
         self._thread.start()
+
+    def add(self, stream: Stream) -> None:
+        """Keep one more stream connected; may be called from any thread."""
+
+        def begin() -> None:
+            task = asyncio.get_running_loop().create_task(self._keep(stream))
+            self._more.add(task)
+            task.add_done_callback(self._more.discard)
+
+        self._call(begin)
 
     def stop(self) -> None:
         """Close all connections; returns at once."""
@@ -154,9 +165,10 @@ class LiveFeed:
         ended = asyncio.create_task(self._stopped.wait())
         waits: list[asyncio.Future[Any]] = [ended, asyncio.gather(*tasks)]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in (*tasks, watch, ended):
+        more = tuple(self._more)
+        for task in (*tasks, *more, watch, ended):
             task.cancel()
-        await asyncio.gather(*tasks, watch, ended, return_exceptions=True)
+        await asyncio.gather(*tasks, *more, watch, ended, return_exceptions=True)
         for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error

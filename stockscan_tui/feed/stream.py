@@ -174,6 +174,14 @@ class Stream:
         if asked is not None:
             asked(answer)
 
+    def answer_start(self, start_ns: int) -> None:
+        """Tell the feed to start there."""
+        self.answer(Answer(start_ns=start_ns))
+
+    def step_over(self) -> None:
+        """Leave the record at the position out."""
+        self.position += int(self.data[self.position]) * 4
+
     def take_up(self) -> bool:
         """Begin to read the next connection, if none is being read and one has begun."""
         if self._pipe is not None or not self._pipes:

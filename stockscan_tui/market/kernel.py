@@ -30,7 +30,7 @@ Bytes = NDArray[np.uint8]
 Int64s = NDArray[np.int64]
 UInt64s = NDArray[np.uint64]
 
-# ctl: what the caller sets (and BACKFILLING)
+# ctl: what the caller sets (and from BACKFILLING to HEAL_TO_NS)
 POSITION = 0
 END = 1
 STOP_NS = 2
@@ -59,6 +59,9 @@ RESUME_NS = 19
 BARS_HEAD = 24
 REPEATED = 25
 BACKFILLING = 26
+HEAL_FROM_NS = 27
+HEAL_TO_NS = 28
+HEAL_FIRST_NS = 29
 PIPE = 32
 PIPE_DEPTH = 16
 CTL_WIDTH = PIPE + PIPE_DEPTH
@@ -91,6 +94,7 @@ SOURCE = 19
 ROW_TRADE_NS = 20
 ROW_TRADE_COUNT = 21
 NEWEST_BAR = 22
+TRADES_FROM_NS = 23
 STATE_WIDTH = 24
 
 # state[slot, SOURCE]: which records make the symbol's bars; a better kind replaces a lesser one
@@ -472,7 +476,9 @@ def _apply_trade(
 def _counts_row_trade(state: Int64s, r: int, ts: int) -> bool:
     """Whether a `T` row makes bars here: not where the symbol's trades come as trade records."""
     if state[r + SOURCE] == FROM_TRADES:
-        return False
+        # Those records may begin in mid-session, ahead of the rows.
+        before: bool = ts < state[r + TRADES_FROM_NS]
+        return before
     state[r + SOURCE] = FROM_ROWS
     if ts != state[r + ROW_TRADE_NS]:
         state[r + ROW_TRADE_NS] = ts
@@ -484,7 +490,9 @@ def _counts_row_trade(state: Int64s, r: int, ts: int) -> bool:
 @compiled
 def _counts_trade_record(state: Int64s, r: int, ts: int) -> bool:
     """Whether a trade record is new: the `T` rows before it may have brought the same trades."""
-    state[r + SOURCE] = FROM_TRADES
+    if state[r + SOURCE] != FROM_TRADES:
+        state[r + SOURCE] = FROM_TRADES
+        state[r + TRADES_FROM_NS] = ts
     if ts > state[r + ROW_TRADE_NS]:
         return True
     if ts == state[r + ROW_TRADE_NS] and state[r + ROW_TRADE_COUNT] == 0:
@@ -522,15 +530,21 @@ def _apply_ohlcv(
     close = _i64(buf, at + 40)
     volume = _i64(buf, at + 48)
     r = slot * STATE_WIDTH
-    if state[r + SOURCE] > rank:
+    minute = ts // MINUTE_NS
+    if state[r + SOURCE] > rank and not (
+        # The minute in which a symbol's trade records began is whole in its bar alone.
+        rank == FROM_OHLCV_1M
+        and state[r + SOURCE] == FROM_TRADES
+        and minute == state[r + TRADES_FROM_NS] // MINUTE_NS
+        and state[r + TRADES_FROM_NS] > state[r + ROW_TRADE_NS]
+    ):
         return
     if low <= 0 or high >= MAX_PRICE or not (low <= opening <= high and low <= close <= high):
         ctl[BAD_PRICES] += 1
         return
     if volume <= 0 or volume > MAX_VOLUME:
         return
-    state[r + SOURCE] = rank
-    minute = ts // MINUTE_NS
+    state[r + SOURCE] = max(state[r + SOURCE], rank)
     c = _bar_of(state, bars, ctl, slot, minute)
     if c < 0:
         return
@@ -574,6 +588,54 @@ def _apply_ohlcv(
         if (replaced == 0 or rank == FROM_OHLCV_1S) and volume < MAX_SIZE:
             # Its notional is not told: the typical price stands in for its vwap.
             _add_money(state, r, DOLLARS, NANOS, (high + low + close) // 3, volume)
+
+
+@compiled
+def _heal_bar(
+    buf: Bytes,
+    at: int,
+    state: Int64s,
+    bars: Int64s,
+    ctl: Int64s,
+    dirty: Int64s,
+    slot: int,
+    ts: int,
+) -> None:
+    """Put a minute's own bar in the place of one that a gap of the feed has made too small."""
+    opening = _i64(buf, at + 16)
+    high = _i64(buf, at + 24)
+    low = _i64(buf, at + 32)
+    close = _i64(buf, at + 40)
+    volume = _i64(buf, at + 48)
+    if low <= 0 or high >= MAX_PRICE or not (low <= opening <= high and low <= close <= high):
+        ctl[BAD_PRICES] += 1
+        return
+    c = _bar_of(state, bars, ctl, slot, ts // MINUTE_NS)
+    if c < 0 or volume <= bars[c + BAR_VOLUME] or volume >= MAX_SIZE:
+        return
+    r = slot * STATE_WIDTH
+    replaced = bars[c + BAR_VOLUME]
+    if replaced == 0:
+        _count_bar(state, r, ctl, ts)
+    in_session = ctl[IN_SESSION] != 0 and ts >= ctl[SESSION_START_NS]
+    if in_session:
+        state[r + VOLUME] += volume - replaced
+        # What came of the minute counts at its own prices, the rest at the typical one.
+        _add_money(state, r, DOLLARS, NANOS, (high + low + close) // 3, volume - replaced)
+        if high > state[r + HIGH]:
+            state[r + HIGH] = high
+        if state[r + LOW] == 0 or low < state[r + LOW]:
+            state[r + LOW] = low
+    _set_bar(bars, c, ts // MINUTE_NS * MINUTE_NS, opening)
+    bars[c + BAR_HIGH] = high
+    bars[c + BAR_LOW] = low
+    bars[c + BAR_CLOSE] = close
+    bars[c + BAR_LAST_NS] = ts
+    bars[c + BAR_VOLUME] = volume
+    bars[c + BAR_TRADES] = -1
+    bars[c + BAR_DOLLARS] = -1
+    bars[c + BAR_FLAGS] |= BAR_OHLCV | BAR_WHOLE | BAR_BACKFILL
+    _mark_dirty(bars, c, ctl, dirty)
 
 
 @compiled
@@ -797,7 +859,7 @@ def consume(
             reason = BOUNDARY
             break
         row = _mark_row(marks, rtype << 16 | np.int64(buf[at + 2]) | np.int64(buf[at + 3]) << 8)
-        if row >= 0 and _repeats(marks, row, ts):
+        if row >= 0 and ctl[HEAL_TO_NS] == 0 and _repeats(marks, row, ts):
             ctl[REPEATED] += 1
             at += length
             continue
@@ -813,6 +875,13 @@ def consume(
             if reason != 0:
                 break
         records += 1
+        if ctl[HEAL_TO_NS] != 0:
+            if ctl[HEAL_FIRST_NS] == 0 or ts < ctl[HEAL_FIRST_NS]:
+                ctl[HEAL_FIRST_NS] = ts
+            if rtype == 0x21 and ctl[HEAL_FROM_NS] <= ts < ctl[HEAL_TO_NS]:
+                _heal_bar(buf, at, state, bars, ctl, dirty, slot, ts)
+            at += length
+            continue
         if row >= 0:
             _note_watermark(marks, row, ts)
         if rtype == 0x01:

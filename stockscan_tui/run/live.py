@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stockscan_tui.clock import Clock
 from stockscan_tui.config import cache_folder
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S
 from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.healing import AskHistory, as_records
 from stockscan_tui.engine.live import LiveEngine, Saved
 from stockscan_tui.feed.exchange import load_calendar
 from stockscan_tui.feed.live import Access, LiveFeed, Patience
@@ -101,6 +105,8 @@ class LiveRun(Run):
                 recorder=self._recorder,
                 until_idle=request.until_idle,
             )
+            if request.backfill:
+                self.engine.heal_by(self._connect, self._ask_history(request))
             feeds = [*streams, *([history] if history is not None else [])]
             self._feed = LiveFeed(request.access, feeds, clock, patience)
         except BaseException:
@@ -115,6 +121,27 @@ class LiveRun(Run):
         LOG.info("live %s into %s", request.access, printable(self.database))
         self.engine.start()
         self._feed.start()
+
+    def _connect(self, stream: Stream) -> None:
+        self._feed.add(stream)
+
+    def _ask_history(self, request: LiveRequest) -> AskHistory | None:
+        """Return what asks the historical API for minute bars, None where nobody may be asked."""
+        history = request.reference.history() if request.reference is not None else None
+        if history is None:
+            return None
+        asked = history
+        dataset = request.access.dataset
+
+        def ask(
+            symbols: Sequence[str], from_ns: int, to_ns: int
+        ) -> tuple[Sequence[str], NDArray[np.void]]:
+            found = asked.minute_bars(dataset, symbols, from_ns, to_ns)
+            bars = found.bars
+            prices = [bars[name] for name in ("open", "high", "low", "close")]
+            return found.names, as_records(bars["symbol"], bars["minute"], prices, bars["volume"])
+
+        return ask
 
     def _saved(self) -> Saved | None:
         """Read what an earlier run left, None where there is nothing or it cannot be used."""
