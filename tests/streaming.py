@@ -62,6 +62,7 @@ def capture(
     save_s: float = 5.0,
     recorder: Recorder | None = None,
     heal: bool = False,
+    follow_leaders: bool = False,
     ask_history: AskHistory | None = None,
 ) -> Capture:
     """Begin to capture from a gateway on this machine."""
@@ -84,6 +85,8 @@ def capture(
     )
     feeds = [*streams, *([before] if before is not None else [])]
     feed = LiveFeed(Access(key, dataset, "127.0.0.1", port), feeds, clock, patience, seed=1)
+    if follow_leaders:
+        engine.follow_leaders_by(feed.add, Stream("trades", clocked=False))
     if heal:
         engine.heal_by(feed.add, ask_history)
     engine.start()

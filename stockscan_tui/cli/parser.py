@@ -77,6 +77,8 @@ def _add_live(live: argparse.ArgumentParser) -> None:
     add("--symbols", default="ALL_SYMBOLS", metavar="LIST",
         help="ALL_SYMBOLS (default), A,B,C or @FILE with one a line")  # fmt: skip
     add("--gateway", metavar="HOST:PORT", help="another gateway than Databento's")
+    add("--trades-for", choices=("leaders",),
+        help="subscribe to the trades of symbols as they enter the leaderboard")  # fmt: skip
     add("--record", type=Path, metavar="DIR", help="keep the raw records there, as DBN files")
     add("--save-every", type=float, default=5.0, metavar="SECONDS",
         help="how often all is saved (default: 5)")  # fmt: skip

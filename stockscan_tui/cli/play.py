@@ -207,6 +207,7 @@ class Play:
             backfill=given.backfill,
             save_s=given.save_every,
             record=given.record,
+            trades_for_leaders=given.trades_for == "leaders",
             # With another gateway than Databento's, nobody else is asked but who is named.
             reference=self._sources(
                 given, "" if given.gateway and not given.history else read_key(), given.dataset

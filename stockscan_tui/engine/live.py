@@ -9,7 +9,7 @@ import zstandard
 
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.core import Engine, Options, Surroundings
-from stockscan_tui.engine.healing import AskHistory, Healing
+from stockscan_tui.engine.healing import AskHistory, Healing, leaders
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
@@ -100,6 +100,9 @@ class LiveEngine(Engine):
         self._healed = 0
         self._slow = 0
         self._healing = Healing(self._market, given.clock)
+        self._leaders: Catching | None = None
+        self._connect_leaders: Callable[[Stream], None] = lambda _stream: None
+        self._followed_ns = 0
         for track in self._all():
             track.stream.waken_by(self._wake.set)
 
@@ -116,6 +119,32 @@ class LiveEngine(Engine):
             ask_history: Asks the historical API.
         """
         self._healing = Healing(self._market, self._clock, connect, ask_history)
+
+    def follow_leaders_by(self, connect: Callable[[Stream], None], stream: Stream) -> None:
+        """Take the trades of symbols as they enter the leaderboard; to be called before the start.
+
+        Args:
+            connect: Has the stream connected, once there is a leader.
+            stream: A subscription to trades without symbols.
+        """
+        self._connect_leaders = connect
+        self._leaders = Catching(stream)
+        stream.waken_by(self._wake.set)
+
+    def _follow_leaders(self) -> None:
+        track, now_ns = self._leaders, self._clock.now_ns()
+        if track is None or now_ns - self._followed_ns < SECOND_NS:
+            return
+        self._followed_ns = now_ns
+        names = self._market.symbols.names
+        known = set(track.stream.symbols)
+        fresh = sorted({names[slot] for slot in leaders(self._market)} - known)
+        if not fresh:
+            return
+        track.stream.want_more(fresh)
+        if not known:
+            self._tracks.append(track)
+            self._connect_leaders(track.stream)
 
     def health(self) -> Health:
         """Return the counts as they stand."""
@@ -142,6 +171,7 @@ class LiveEngine(Engine):
             self._take_news()
             if self._boundary_ns:
                 moved |= self._heal()
+                self._follow_leaders()
             if self._boundary_ns:
                 self._collect()
             self._show(force=False)

@@ -11,7 +11,7 @@ import asyncio
 import random
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -138,10 +138,10 @@ class LiveFeed:
         """Cut waits short: connect at once."""
         self._call(self._awake)
 
-    def _call(self, function: object) -> None:
+    def _call(self, function: Callable[[], object]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(function)  # type: ignore[arg-type]
+            loop.call_soon_threadsafe(function)
 
     def _run(self) -> None:
         try:
@@ -266,6 +266,7 @@ class LiveFeed:
             stream.hang_up_by(lambda: self._call(protocol.transport.abort))
             protocol.deliver_to(pipe)
             self._subscribe(protocol, stream, answer)
+            stream.more_by(self._subscriber(protocol, stream))
             self._say(stream, LinkStatus(Link.OPEN))
             reason = await self._stay(protocol, stream)
             if stream.finished:
@@ -324,6 +325,17 @@ class LiveFeed:
         symbols = list(stream.symbols) or "ALL_SYMBOLS"
         protocol.subscribe(stream.schema, symbols, start=answer.start_ns)
         protocol.start()
+
+    def _subscriber(
+        self, protocol: LiveProtocol, stream: Stream
+    ) -> Callable[[Sequence[str]], None]:
+        """Return what subscribes to more symbols in mid-session, where no replay is given."""
+
+        def subscribe(symbols: Sequence[str]) -> None:
+            if not protocol.disconnected.done():
+                protocol.subscribe(stream.schema, list(symbols))
+
+        return lambda symbols: self._call(lambda: subscribe(symbols))
 
     async def _stay(self, protocol: LiveProtocol, stream: Stream) -> str:
         """Wait for the connection's end, or end it when nothing comes; returns why."""

@@ -109,6 +109,7 @@ class Stream:
         self.pool = Pool()
         self._wake: Callable[[], None] = lambda: None
         self._hang_up: Callable[[], None] = lambda: None
+        self._more: Callable[[Sequence[str]], None] = lambda _symbols: None
         self._pipes: deque[Pipe] = deque()
         self._pipe: Pipe | None = None
         self._block: Block | None = None
@@ -128,6 +129,10 @@ class Stream:
         pipe = Pipe(self.pool, self._wake)
         self._pipes.append(pipe)
         return pipe
+
+    def more_by(self, more: Callable[[Sequence[str]], None]) -> None:
+        """Let `more` be what subscribes to more symbols on the present connection."""
+        self._more = more
 
     def hang_up_by(self, hang_up: Callable[[], None]) -> None:
         """Let `hang_up` be what ends the present connection; it is called from any thread."""
@@ -242,6 +247,11 @@ class Stream:
         left = self.data[self.position : self.end]
         self.data = np.concatenate([left, block.data[start:end]])
         self.position, self.end = 0, len(self.data)
+
+    def want_more(self, symbols: Sequence[str]) -> None:
+        """Subscribe to these symbols too, from now on."""
+        self.symbols = (*self.symbols, *symbols)
+        self._more(symbols)
 
     def hang_up(self) -> None:
         """End the present connection; the feed makes another, unless the stream is finished."""

@@ -49,6 +49,7 @@ class LiveRequest:
     backfill: bool = True
     prev_close: Path | None = None
     record: Path | None = None
+    trades_for_leaders: bool = False
     mark: str = "auto"
     refresh_s: float = 0.1
     reference: Sources | None = None
@@ -107,6 +108,8 @@ class LiveRun(Run):
             )
             if request.backfill:
                 self.engine.heal_by(self._connect, self._ask_history(request))
+            if request.trades_for_leaders:
+                self.engine.follow_leaders_by(self._connect, Stream("trades", clocked=False))
             feeds = [*streams, *([history] if history is not None else [])]
             self._feed = LiveFeed(request.access, feeds, clock, patience)
         except BaseException:

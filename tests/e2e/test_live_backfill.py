@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.healing import as_records
+from stockscan_tui.feed.stream import Link
 from stockscan_tui.market.batch import BarSource
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.sim.faults import Fault
@@ -89,3 +92,32 @@ def test_history_is_asked_where_the_gateway_has_no_bars() -> None:
     assert len({symbol for symbols, _, _ in asked for symbol in symbols}) == sum(
         len(symbols) for symbols, _, _ in asked
     )
+
+
+@pytest.mark.parametrize("schema", ["mbp-1", "ohlcv-1m"])
+def test_trades_of_leaders_count_no_volume_twice(schema: str) -> None:
+    rows = day(3)
+    tape = Tape.from_records(rows, SYMBOLS)
+    options = Options(speed=1_500.0)
+    with GatewayThread(tape, options) as gateway:
+        taken = capture(gateway.port, (schema,), follow_leaders=True)
+        taken.wait_until(lambda engine: len(engine._tracks) == 2)
+        taken.wait_until(lambda engine: engine.event_ns >= NOON_NS - 40 * MINUTE_NS)
+        gateway.drop_all()
+        ends = int(rows["ts_recv"][-1]) // MINUTE_NS * MINUTE_NS
+        taken.wait_until(lambda engine: engine._market.clock_ns >= ends)
+        taken.wait_until(
+            lambda engine: all(t.stream.status.link is Link.OPEN for t in engine._tracks)
+        )
+        taken.end()
+    want = bars_by_pandas(rows, NAMES)
+    now = taken.engine.event_ns // MINUTE_NS
+    for key, row in want.items():
+        if key[1] < now - 1:
+            assert taken.sink.bars[key][:5] == row[:5]
+    if schema == "ohlcv-1m":
+        assert BarSource.TRADES in taken.sink.sources.values()
+
+
+def track_open(track: Catching) -> bool:
+    return track.stream.status.link is Link.OPEN
