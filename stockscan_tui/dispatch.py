@@ -75,6 +75,7 @@ class Dispatch:
         self._serial = 0
         self._told_symbols = 0
         self._sent_ns = clock.now_ns()
+        self._sent_clock_ns = 0
 
     def add_closes(self, closes: CloseBatch | None) -> None:
         """Let closes go with the next batch."""
@@ -121,6 +122,10 @@ class Dispatch:
             return
         if not force and self._sink.status().queue >= MOST_WAITING:
             return
+        clock_ns = self._market.clock_ns
+        if not force and clock_ns == self._sent_clock_ns and not self._gaps:
+            return
+        self._sent_clock_ns = clock_ns
         self._take()
         self._send(
             self._states.everything(self._market.clock_ns) if force else self._states.due(now_ns),

@@ -24,6 +24,7 @@ class Catching:
         goal_ns: The gateway's clock when the session began, 0 while it is not known.
         heard_ns: The monotonic clock when bytes last came, in ns.
         heartbeat_ns: The gateway's clock by its last heartbeat.
+        asked_replay: Whether the present connection was asked for a replay.
         replayed: Whether the gateway said that its replay is complete.
         gap: The break that is being mended, None where there is none.
     """
@@ -33,6 +34,7 @@ class Catching:
     goal_ns: int = 0
     heard_ns: int = 0
     heartbeat_ns: int = 0
+    asked_replay: bool = False
     replayed: bool = False
     gap: Gap | None = None
 

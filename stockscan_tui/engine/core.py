@@ -344,7 +344,7 @@ class Engine(ABC):
         market.split_suspect[:count] = suspect
 
     def _tell(self, problem: str) -> None:
-        if len(self._problems) < MOST_PROBLEMS:
+        if len(self._problems) < MOST_PROBLEMS and problem not in self._problems:
             self._problems.append(problem)
 
     # --- symbols and rare records ---------------------------------------------------------------

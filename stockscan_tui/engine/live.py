@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import zstandard
 
+from stockscan_tui.engine.breaks import IDLE_NS, Breaks
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.engine.healing import AskHistory, Healing, leaders
+from stockscan_tui.engine.so_far import SoFar
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
@@ -28,12 +30,8 @@ from stockscan_tui.market.snapshot import Feed, Health, Phase
 WAIT_S = 0.05
 # How long the streams of one market may lie apart at a minute's end.
 GRACE_NS = SECOND_NS // 4
-# A replay of which nothing has come for so long has brought what there is.
-IDLE_NS = 2 * SECOND_NS
 # Heartbeats come every ten seconds.
 SILENT_NS = 13 * SECOND_NS
-# For how long the bars of the session so far may hold the stream itself up.
-HISTORY_WAIT_NS = 8 * SECOND_NS
 
 HEARTBEAT = 0
 SLOW_READER = 2
@@ -44,6 +42,7 @@ _FINAL_ERRORS = {
     5: "The gateway refused the subscription: {}. Check --schema, --symbols and --dataset.",
 }
 _NOT_FATAL = (4, 7)
+_INVALID = 5
 _AGED_OUT = 8
 
 
@@ -87,18 +86,13 @@ class LiveEngine(Engine):
     ) -> None:
         super().__init__(given, options)
         self._tracks = [Catching(stream) for stream in streams]
-        self._history = Catching(history) if history is not None else None
+        self._so_far = SoFar(Catching(history), given.clock) if history is not None else None
         self._saved = saved
         self._recorder = recorder
         self._until_idle = until_idle
-        self._gateway_ns = 0
-        self._history_end_ns = 0
-        self._history_since_ns = 0
         self._boundary_since_ns = 0
         self._refusal = ""
-        self._gaps = 0
-        self._healed = 0
-        self._slow = 0
+        self._breaks = Breaks(self._market, given.clock, self._keep_gap)
         self._healing = Healing(self._market, given.clock)
         self._leaders: Catching | None = None
         self._connect_leaders: Callable[[Stream], None] = lambda _stream: None
@@ -107,7 +101,7 @@ class LiveEngine(Engine):
             track.stream.waken_by(self._wake.set)
 
     def _all(self) -> list[Catching]:
-        return [*self._tracks, *([self._history] if self._history is not None else [])]
+        return [*self._tracks, *([self._so_far.track] if self._so_far is not None else [])]
 
     def heal_by(
         self, connect: Callable[[Stream], None] | None, ask_history: AskHistory | None
@@ -152,8 +146,8 @@ class LiveEngine(Engine):
         recording = self._recorder.problems() if self._recorder is not None else ()
         return replace(
             health,
-            gaps=self._gaps,
-            healed=self._healed,
+            gaps=self._breaks.begun,
+            healed=self._breaks.healed,
             problems=health.problems + recording,
         )
 
@@ -172,7 +166,6 @@ class LiveEngine(Engine):
             if self._boundary_ns:
                 moved |= self._heal()
                 self._follow_leaders()
-            if self._boundary_ns:
                 self._collect()
             self._show(force=False)
             if self._until_idle and self._idle():
@@ -209,7 +202,7 @@ class LiveEngine(Engine):
             market.mark_history.extend(unpack_marks(marks) for marks in saved.marks)
         except zstandard.ZstdError:
             market.mark_history.clear()
-        self._history = None
+        self._so_far = None
         day = market.day
         if day is None:
             return
@@ -220,13 +213,11 @@ class LiveEngine(Engine):
         self._learn_closes(day)
         self._resolve(range(market.count))
         for track in self._tracks:
-            last_ns = track.last_ns(market.watermarks)
-            self._note(track.break_off(day.session_date, last_ns, "stockscan was not running"))
+            self._breaks.broke(track, day, "stockscan was not running")
+        begun = {track.gap.from_ns for track in self._tracks if track.gap is not None}
         for gap in saved.gaps:
-            if gap.to_ns == 0 and all(
-                t.gap is None or t.gap.from_ns != gap.from_ns for t in self._tracks
-            ):
-                self._note(replace(gap, to_ns=clock_ns))
+            if gap.to_ns == 0 and gap.from_ns not in begun:
+                self._breaks.note(replace(gap, to_ns=clock_ns))
 
     # --- records ------------------------------------------------------------------------------
 
@@ -237,11 +228,12 @@ class LiveEngine(Engine):
             if track.stream.take_up():
                 self._take_up(track)
                 moved = True
-        history = self._history
-        if history is not None and not history.stream.finished:
-            # The bars of the session so far come first: until then they alone move the clock.
-            moved |= self._apply(history, self._history_stop())
-            self._look_at_history(history)
+        so_far = self._so_far
+        if so_far is not None and so_far.pending:
+            # Until its bars are in, they alone move the clock.
+            moved |= self._apply(so_far.track, so_far.stop_ns(self._boundary_ns))
+            if so_far.look():
+                self._end_so_far(so_far)
         else:
             clock_ns = newest_ns = int(self._market.ctl[k.CLOCK_NS])
             for track in self._tracks:
@@ -249,7 +241,7 @@ class LiveEngine(Engine):
                 moved |= self._apply(track, self._stop_ns())
                 newest_ns = max(newest_ns, int(self._market.ctl[k.CLOCK_NS]))
             self._market.ctl[k.CLOCK_NS] = newest_ns
-        self._look_at_replays()
+        self._breaks.look(self._tracks, self.event_ns)
         return self._pass_boundaries() or moved
 
     def _take_up(self, track: Catching) -> None:
@@ -258,7 +250,7 @@ class LiveEngine(Engine):
         track.replayed = False
         track.heard_ns = self._clock.now_ns()
         stream = track.stream
-        if self._recorder is not None and track is not self._history:
+        if self._recorder is not None and not stream.backfill:
             self._recorder.begin(stream.schema, stream.version, stream.ts_out)
 
     def _stop_ns(self) -> int:
@@ -281,58 +273,69 @@ class LiveEngine(Engine):
 
     def _apply(self, track: Catching, stop_ns: int) -> bool:
         """Apply a stream's records before `stop_ns`; returns whether there were any."""
-        stream, market = track.stream, self._market
-        ctl = market.ctl
+        stream, ctl = track.stream, self._market.ctl
         moved = False
         if stream.waiting and stream.next_ns >= stop_ns > 0:
             return False
         ctl[k.BACKFILLING] = stream.backfill
+        ctl[k.STOP_NS] = stop_ns
         while stream.open:
-            ctl[k.STOP_NS] = stop_ns
             ctl[k.POSITION], ctl[k.END], ctl[k.FINAL] = stream.position, stream.end, stream.final
-            reason = market.consume(stream.data, stream.ids)
+            reason = self._market.consume(stream.data, stream.ids)
             if int(ctl[k.POSITION]) != stream.position:
                 moved = stream.flowed = True
                 self._record(track, stream.position, int(ctl[k.POSITION]))
             stream.position = int(ctl[k.POSITION])
             stream.next_ns = 0
-            if reason == k.BOUNDARY:
+            if reason == k.NEED_BYTES:
+                if not self._more_bytes(track):
+                    return moved or not stream.open
+            elif reason == k.BOUNDARY:
                 stream.next_ns = int(ctl[k.RESUME_NS])
                 if stop_ns:
                     return moved
                 # The very first record: the market begins with it.
                 self._begin(stream.next_ns)
-                stop_ns = self._history_stop() if track is self._history else self._boundary_ns
-                moved = True
-            elif reason == k.NEED_BYTES:
-                if stream.advance():
-                    track.heard_ns = self._clock.now_ns()
-                elif stream.ended and not stream.advance():
-                    if not stream.final:
-                        stream.final = True
-                        continue
-                    self._connection_ended(track)
-                    return True
-                else:
-                    return moved
-            elif reason == k.CONTROL:
-                self._control(track)
-                moved = True
-            elif reason == k.NEW_ID:
-                self._name_unmapped(stream.next_instrument_id(), stream.ids)
-            elif reason == k.FLUSH:
-                self._dispatch.take()
-            elif reason == k.GROW:
-                market.grow_bars()
-            else:
-                self._tell(f"{stream.schema}: the gateway sent what is not a record")
-                stream.hang_up()
-                stream.position = stream.end
                 return True
+            else:
+                moved = True
+                self._see_to(reason, track)
         return moved
 
+    def _more_bytes(self, track: Catching) -> bool:
+        """Bring in what has come; at a connection's end let go of it. False for nothing more."""
+        stream = track.stream
+        if stream.advance():
+            track.heard_ns = self._clock.now_ns()
+            return True
+        # Looked at again after its end: what came before that is all there.
+        if not stream.ended or stream.advance():
+            return stream.ended
+        if not stream.final:
+            # One more pass over what is left, which need not wait for what follows.
+            stream.final = True
+            return True
+        self._connection_ended(track)
+        return False
+
+    def _see_to(self, reason: int, track: Catching) -> None:
+        """Do what the compiled loop leaves to Python."""
+        stream = track.stream
+        if reason == k.CONTROL:
+            self._control(track)
+        elif reason == k.NEW_ID:
+            self._name_unmapped(stream.next_instrument_id(), stream.ids)
+        elif reason == k.FLUSH:
+            self._dispatch.take()
+        elif reason == k.GROW:
+            self._market.grow_bars()
+        else:
+            self._tell(f"{stream.schema}: the gateway sent what is not a record")
+            stream.position = stream.end
+            stream.hang_up()
+
     def _record(self, track: Catching, start: int, end: int) -> None:
-        if self._recorder is not None and track is not self._history:
+        if self._recorder is not None and not track.stream.backfill:
             self._recorder.add(track.stream.schema, track.stream.data[start:end].copy())
 
     def _control(self, track: Catching) -> None:
@@ -353,7 +356,6 @@ class LiveEngine(Engine):
             return
         self._market.ctl[k.RECORDS] += 1
         if said.ts_ns > k.EARLIEST_NS:
-            self._gateway_ns = max(self._gateway_ns, said.ts_ns)
             track.goal_ns = track.goal_ns or said.ts_ns
         if said.error:
             self._take_error(track, said)
@@ -364,33 +366,37 @@ class LiveEngine(Engine):
             track.replayed = True
             track.active = False
         elif said.code == SLOW_READER:
-            self._slow += 1
             self._tell(f"the gateway warns that this machine reads too slowly: {said.text}")
 
     def _take_error(self, track: Catching, said: control.Message) -> None:
+        stream = track.stream
         if said.code in _NOT_FATAL:
             self._tell(f"the feed said: {said.text}")
-            return
-        if track is self._history:
+        elif self._so_far is not None and track is self._so_far.track:
             self._tell(f"the session so far cannot be fetched: {said.text}")
-            track.stream.finish()
-        elif said.code == _AGED_OUT or (said.code == 5 and "start" in said.text.lower()):
-            track.stream.refused_replays += 1
-            track.stream.hang_up()
+            self._so_far.give_up()
+            self._end_so_far(self._so_far)
+        elif said.code == _AGED_OUT or (said.code == _INVALID and track.asked_replay):
+            # What it is asked to replay may be what it refuses.
+            stream.refused_replays += 1
+            stream.hang_up()
             self._tell(f"the gateway cannot replay from there: {said.text}")
-        elif said.code in _FINAL_ERRORS:
+        elif said.code in _FINAL_ERRORS and stream.clocked:
             self._refusal = _FINAL_ERRORS[said.code].format(said.text.rstrip("."))
         else:
             self._tell(f"the feed said: {said.text}")
 
     def _look_at_links(self) -> None:
         """Notice what is of no use to go on with."""
-        for track in self._tracks:
+        for track in list(self._tracks):
             status = track.stream.status
-            if status.link is Link.REFUSED:
-                self._refusal = status.sentence
             if track.stream.flowed:
                 track.stream.refused_replays = 0
+            if status.link is Link.REFUSED and track.stream.clocked:
+                self._refusal = status.sentence
+            elif status.link is Link.REFUSED:
+                self._tell(status.sentence)
+                self._tracks.remove(track)
 
     def _heal(self) -> bool:
         self._healing.look(self._boundary_ns - MINUTE_NS, self._wake.set)
@@ -401,59 +407,15 @@ class LiveEngine(Engine):
 
     # --- breaks and how they mend -------------------------------------------------------------
 
-    def _note(self, gap: Gap | None) -> None:
-        """Let a gap be saved; counted when it begins, and when it is healed."""
-        if gap is None:
-            return
+    def _keep_gap(self, gap: Gap) -> None:
         self._healing.note(gap)
-        self._gaps += gap.to_ns == 0
-        self._healed += gap.healed_ns > 0
         self._dispatch.add_gap(gap)
 
     def _connection_ended(self, track: Catching) -> None:
-        stream, market = track.stream, self._market
-        reason = stream.reason
-        stream.put_down()
-        if track is self._history or market.day is None:
-            return
-        self._judge(track)
-        last_ns = track.last_ns(market.watermarks)
-        track.forget_repeats(market.watermarks)
-        self._note(track.break_off(market.day.session_date, last_ns, reason))
-
-    def _judge(self, track: Catching) -> None:
-        """Settle the gap as not healed if the replay is seen to have left something out."""
-        missed = track.missed(self._market.watermarks)
-        if missed is not None and missed[1]:
-            self._note(track.settle(missed[1], 0))
-
-    def _settle(self, track: Catching) -> None:
-        """Once the replay is over, end the gap: healed, if it began where the break did."""
-        marks = self._market.watermarks
-        if track.gap is None or not (track.replayed or track.seen_beyond(marks)):
-            return
-        missed = track.missed(marks)
-        to_ns = track.goal_ns or track.last_ns(marks)
-        if missed is None:
-            self._note(track.settle(to_ns, max(self.event_ns, to_ns)))
-        else:
-            self._note(track.settle(missed[1] or to_ns, 0))
-        if track.replayed:
-            track.forget_repeats(marks)
-
-    def _look_at_replays(self) -> None:
-        """A replay that has reached the gateway's clock, or has run dry, is over."""
-        now_ns = self._clock.now_ns()
-        marks = self._market.watermarks
-        for track in self._tracks:
-            if not track.stream.open:
-                continue
-            if track.active:
-                reached = track.goal_ns > 0 and track.last_ns(marks) >= track.goal_ns
-                dry = not track.stream.waiting and now_ns - track.heard_ns > IDLE_NS
-                track.active = not (reached or dry or track.replayed)
-            if not track.active:
-                self._settle(track)
+        reason = track.stream.reason
+        track.stream.put_down()
+        if track in self._tracks and self._market.day is not None:
+            self._breaks.broke(track, self._market.day, reason)
 
     def _answer_all(self) -> None:
         """Tell the feed where connections are to start, as far as that is known."""
@@ -466,74 +428,47 @@ class LiveEngine(Engine):
     def _where_to_start(self, track: Catching) -> Answer | None:
         if self._refusal or track.stream.finished:
             return Answer(refusal=self._refusal, finished=track.stream.finished)
-        if track is self._history:
-            self._history_since_ns = self._history_since_ns or self._clock.now_ns()
-            track.active = True
-            return Answer(start_ns=0)
+        if self._so_far is not None and track is self._so_far.track:
+            return self._so_far.ask()
+        answer = self._resumed(track) or self._first_start(track)
+        if answer is not None:
+            track.active = track.asked_replay = answer.start_ns is not None
+        return answer
+
+    def _resumed(self, track: Catching) -> Answer | None:
+        """Return where to go on from, None where nothing came yet."""
         resume_ns = track.resume_ns(self._market.watermarks)
+        refused = track.stream.refused_replays
         if resume_ns is not None:
             track.expect_repeats(self._market.watermarks)
-        refused = track.stream.refused_replays
         if refused:
             # What it has, where it has not what was asked for; else what comes from now on.
-            track.active = refused == 1
             return Answer(start_ns=0 if refused == 1 else None)
-        if resume_ns is not None:
-            track.active = True
-            return Answer(start_ns=resume_ns)
-        return self._first_start(track)
+        return Answer(start_ns=resume_ns) if resume_ns is not None else None
 
     def _first_start(self, track: Catching) -> Answer | None:
         """Where to start with nothing held: at the minute that the session so far leads up to."""
-        history = self._history
-        if history is None:
-            track.active = track.stream.from_start
-            return Answer(start_ns=0 if track.stream.from_start else None)
-        if history.stream.finished and not self._history_end_ns:
-            return Answer()
-        if not self._history_end_ns:
-            if history.goal_ns:
-                self._history_end_ns = history.goal_ns // MINUTE_NS * MINUTE_NS
-            elif not self._history_overdue():
-                return None
-            else:
-                history.stream.finish()
-                return Answer()
-        track.active = True
-        return Answer(start_ns=self._history_end_ns)
+        if self._so_far is not None and track.stream.clocked:
+            return self._so_far.start_of_rest()
+        return Answer(start_ns=0 if track.stream.from_start else None)
 
-    # --- the session so far -------------------------------------------------------------------
+    def _end_so_far(self, so_far: SoFar) -> None:
+        """The bars of the session so far are in, or will not be."""
+        if so_far.failed:
+            self._tell("the session so far could not be fetched: its minutes are unknown")
+        while self._boundary_ns and self._boundary_ns <= so_far.end_ns:
+            self._reach()
 
-    def _history_stop(self) -> int:
-        if not self._boundary_ns:
-            return 0
-        return min(self._boundary_ns, self._history_end_ns or self._boundary_ns)
-
-    def _history_overdue(self) -> bool:
-        since_ns = max(self._history_since_ns, self._history.heard_ns if self._history else 0)
-        return since_ns > 0 and self._clock.now_ns() - since_ns > HISTORY_WAIT_NS
-
-    def _look_at_history(self, history: Catching) -> None:
-        """End the wait for the session so far once it is in, or once it is no use to wait."""
-        stream = history.stream
-        if not self._history_end_ns and history.goal_ns:
-            self._history_end_ns = history.goal_ns // MINUTE_NS * MINUTE_NS
-        end_ns = self._history_end_ns
-        reached = end_ns > 0 and stream.waiting and stream.next_ns >= end_ns
-        complete = not history.active and (history.replayed or history.heartbeat_ns > 0)
-        refused = stream.status.link is Link.REFUSED
-        if reached or complete or refused or self._history_overdue():
-            stream.finish()
-            if not (reached or complete):
-                self._tell("the session so far could not be fetched: its minutes are unknown")
-            if end_ns and self._boundary_ns:
-                self._pass_until(end_ns)
+    def _begin(self, first_ns: int) -> None:
+        super()._begin(first_ns)
+        day = self._market.day
+        if day is None or self._so_far is None or not self._so_far.failed:
+            return
+        if first_ns > day.pre_ns + MINUTE_NS:
+            reason = "the session so far could not be fetched"
+            self._breaks.note_unknown(Gap(day.session_date, day.pre_ns, first_ns, reason))
 
     # --- time ---------------------------------------------------------------------------------
-
-    def _pass_until(self, end_ns: int) -> None:
-        while self._boundary_ns <= end_ns:
-            self._reach()
 
     def _pass_boundaries(self) -> bool:
         """Close the minutes that all streams have passed; returns whether there were any."""
@@ -544,9 +479,8 @@ class LiveEngine(Engine):
         return passed
 
     def _passed(self, boundary_ns: int) -> bool:
-        history = self._history
-        if history is not None and not history.stream.finished:
-            return history.stream.waiting and history.stream.next_ns >= boundary_ns
+        if self._so_far is not None and self._so_far.pending:
+            return self._so_far.passed(boundary_ns)
         open_ones = [t for t in self._tracks if t.stream.clocked and t.stream.open]
         beyond = [
             t
@@ -613,11 +547,10 @@ class LiveEngine(Engine):
         )
 
     def _live_phase(self) -> Phase:
-        history = self._history
         links = [t.stream.status.link for t in self._tracks if t.stream.clocked]
         if Link.DOWN in links:
             return Phase.DOWN
-        if history is not None and not history.stream.finished and history.stream.open:
+        if self._so_far is not None and self._so_far.pending and self._so_far.track.stream.open:
             return Phase.PRIMING
         if Link.CONNECTING in links:
             down = any(t.stream.status.sentence for t in self._tracks)
@@ -631,11 +564,8 @@ class LiveEngine(Engine):
     def _progress(self) -> float:
         """Return how far the way back to the present is gone, from 0 to 1."""
         day = self._market.day
-        goal_ns = self._history_end_ns or max((t.goal_ns for t in self._tracks), default=0)
-        if (
-            self._phase not in (Phase.CATCHING_UP, Phase.PRIMING)
-            or day is None
-            or goal_ns <= day.pre_ns
-        ):
+        goal_ns = max((track.goal_ns for track in self._all()), default=0)
+        under_way = self._phase in (Phase.CATCHING_UP, Phase.PRIMING)
+        if not under_way or day is None or goal_ns <= day.pre_ns:
             return 1.0
         return min(1.0, max(0.0, (self.event_ns - day.pre_ns) / (goal_ns - day.pre_ns)))

@@ -37,7 +37,8 @@ def test_a_start_in_mid_session_has_the_whole_session() -> None:
         finish(taken, tape, ("mbp-1",))
     want = bars_by_pandas(rows, NAMES)
     assert taken.sink.bars.keys() == want.keys()
-    first_own = taken.engine._history_end_ns // MINUTE_NS
+    assert taken.engine._so_far is not None
+    first_own = taken.engine._so_far.end_ns // MINUTE_NS
     assert first_own >= NOON_NS // MINUTE_NS
     for key, row in want.items():
         # Backfilled minutes come without count and notional.
