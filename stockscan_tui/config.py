@@ -76,25 +76,6 @@ def read_key() -> str:
         raise UsageError(f"The key file {path} cannot be read: {error}.") from error
 
 
-def fresh_database(folder: Path) -> Path:
-    """Return a database that is not there yet; those of processes that are gone are removed.
-
-    Raises:
-        StoreError: Nothing can be kept in the folder.
-    """
-    chosen = folder / f"demo-{os.getpid()}.duckdb"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        chosen.unlink(missing_ok=True)
-        _prune(folder, chosen, 1)
-    except OSError as error:
-        raise StoreError(
-            f"The cache folder {folder} cannot be used: {error.strerror}. "
-            "Make it writable, or name a database with --db."
-        ) from error
-    return chosen
-
-
 def read_config(path: Path | None) -> Config:
     """Read a config file; the default one need not be there.
 

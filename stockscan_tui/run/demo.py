@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -12,13 +13,16 @@ from datetime import time
 from pathlib import Path
 
 from stockscan_tui.clock import Clock
-from stockscan_tui.config import cache_folder, fresh_database
-from stockscan_tui.errors import StockscanError
+from stockscan_tui.config import cache_folder
+from stockscan_tui.errors import StockscanError, StoreError, StoreHeldError
 from stockscan_tui.feed.live import Access
 from stockscan_tui.feed.reference import closes_beside
 from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.run.common import Summary
 from stockscan_tui.run.live import LiveRequest, LiveRun
+from stockscan_tui.store.lock import Hold
+from stockscan_tui.store.reader import Reader
 
 HOST = "127.0.0.1"
 DATASET = "EQUS.MINI"
@@ -31,7 +35,10 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
-    """What to show; `database` None takes one of its own that is removed later."""
+    """What to show; `database` None takes the demo's own, which a clean end removes.
+
+    A demo that was killed is gone on with from what it had saved.
+    """
 
     file: Path
     speed: float
@@ -85,11 +92,14 @@ class GatewayProcess:
     def close(self) -> None:
         """End it."""
         self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+        except ValueError:
+            # It was closed before.
             return
-        self._process.kill()
-        self._process.communicate()
 
 
 class DemoRun(LiveRun):
@@ -105,8 +115,15 @@ class DemoRun(LiveRun):
 
     def __init__(self, request: DemoRequest, clock: Clock) -> None:
         self._demo = request
-        faults = _SCRIPT if math.isfinite(request.speed) else ()
+        self._own_database = request.database is None
+        self._place = request.database or _own_place()
+        died_ns = _died_at(self._place) if math.isfinite(request.speed) else 0
+        faults = _SCRIPT if math.isfinite(request.speed) and not died_ns else ()
         start = ("--from", f"{request.start_at:%H:%M}")
+        if died_ns:
+            start = ("--clock", str(died_ns + int(SECOND_NS * request.speed)))
+        elif self._own_database:
+            _remove(self._place)
         self._gateway = GatewayProcess(request.file, request.speed, start, 0, faults)
         self._closing = threading.Event()
         try:
@@ -120,7 +137,7 @@ class DemoRun(LiveRun):
     def _request(self, request: DemoRequest, port: int) -> LiveRequest:
         return LiveRequest(
             access=Access(KEY, DATASET, HOST, port),
-            database=request.database or fresh_database(cache_folder() / "demo"),
+            database=self._place,
             mode="DEMO",
             simulated=True,
             prev_close=closes_beside(request.file),
@@ -138,6 +155,7 @@ class DemoRun(LiveRun):
             if self._gateway.alive:
                 continue
             died_ns = died_ns or self._clock.now_ns()
+            self._gateway.close()
             behind_ns = self._clock.now_ns() - died_ns
             speed = self._demo.speed if math.isfinite(self._demo.speed) else 1.0
             at_ns = self.engine.event_ns + int((behind_ns + SECOND_NS) * speed)
@@ -158,7 +176,49 @@ class DemoRun(LiveRun):
         """
         self._closing.set()
         try:
-            return super().close()
+            summary = super().close()
+            if self._own_database:
+                _remove(self._place)
+            return summary
         finally:
             self._watcher.join()
             self._gateway.close()
+
+
+def _own_place() -> Path:
+    """Return the demo's database; a second demo beside a running one has another."""
+    folder = cache_folder() / "demo"
+    place = folder / "demo.duckdb"
+    owner = place.with_name(place.name + ".owner")
+    return folder / f"demo-{os.getpid()}.duckdb" if owner.exists() and _held(place) else place
+
+
+def _held(place: Path) -> bool:
+    try:
+        Hold(place, named=False).release()
+    except StoreHeldError:
+        return True
+    return False
+
+
+def _died_at(place: Path) -> int:
+    """Return the event time that a demo which was killed had saved last, 0 where none was."""
+    if not place.exists():
+        return 0
+    try:
+        reader = Reader.open(place)
+    except StoreError:
+        return 0
+    try:
+        state = reader.checkpoint()
+        header = read_header(state) if state is not None else None
+        return header.clock_ns if header is not None else 0
+    except StoreError:
+        return 0
+    finally:
+        reader.release()
+
+
+def _remove(place: Path) -> None:
+    for ending in ("", ".wal"):
+        place.with_name(place.name + ending).unlink(missing_ok=True)
