@@ -109,7 +109,7 @@ class _JsonLines:
             state=engine.phase.value,
             records=health.records,
             records_per_s=round(health.records_per_s, 1),
-            lag_ms=None,
+            lag_ms=_number(health.lag_ms),
             symbols=health.symbols,
             bars=health.bars,
             gaps=health.gaps,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ from stockscan_tui.market.snapshot import Feed, Health, Phase
 WAIT_S = 0.05
 # How long the streams of one market may lie apart at a minute's end.
 GRACE_NS = SECOND_NS // 4
+MOST_LAG_NS = 3600 * SECOND_NS
 # Heartbeats come every ten seconds.
 SILENT_NS = 13 * SECOND_NS
 
@@ -140,6 +142,12 @@ class LiveEngine(Engine):
             self._tracks.append(track)
             self._connect_leaders(track.stream)
 
+    @property
+    def phase(self) -> Phase:
+        """How the feed stands."""
+        over = self._phase in (Phase.ENDED, Phase.FAILED)
+        return self._phase if over else self._live_phase()
+
     def health(self) -> Health:
         """Return the counts as they stand."""
         health = super().health()
@@ -148,8 +156,17 @@ class LiveEngine(Engine):
             health,
             gaps=self._breaks.begun,
             healed=self._breaks.healed,
+            lag_ms=self._lag_ms(),
             problems=health.problems + recording,
         )
+
+    def _lag_ms(self) -> float:
+        """Return how long ago the newest record was received by the market, NaN where unknown.
+
+        A simulated market keeps its own time: no lag is told from that.
+        """
+        lag_ns = self._clock.wall_ns() - self._market.clock_ns
+        return lag_ns / 1e6 if abs(lag_ns) < MOST_LAG_NS else math.nan
 
     # --- the engine's thread -----------------------------------------------------------------
 
@@ -532,8 +549,7 @@ class LiveEngine(Engine):
     # --- pictures -----------------------------------------------------------------------------
 
     def _feed(self) -> Feed:
-        if self._phase not in (Phase.ENDED, Phase.FAILED):
-            self._phase = self._live_phase()
+        self._phase = self.phase
         statuses = [track.stream.status for track in self._tracks]
         status = next((s for s in statuses if s.link is not Link.OPEN), statuses[0])
         now_ns = self._clock.now_ns()

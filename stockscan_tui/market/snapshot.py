@@ -7,6 +7,7 @@ keeps its symbol for the whole run.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -80,6 +81,8 @@ class Feed:
 class Health:
     """Counts since the run began; what went wrong is told here and nowhere else.
 
+    `lag_ms` is the age of the newest record by this machine's clock, NaN where that says nothing.
+
     `problems` are sentences for the screen, newest last; `queue` counts the batches that wait for
     the disk; `store_error` is empty while the database takes what it is given.
     """
@@ -98,6 +101,7 @@ class Health:
     gaps: int = 0
     healed: int = 0
     records_per_s: float = 0.0
+    lag_ms: float = math.nan
     queue: int = 0
     store_error: str = ""
     problems: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ import math
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 from stockscan_tui.cli.play import SWITCH_S
 from stockscan_tui.clock import SystemClock
@@ -30,6 +31,7 @@ from stockscan_tui.run import live
 from stockscan_tui.run.demo import DATASET, HOST, KEY
 from stockscan_tui.run.live import LiveRequest, LiveRun
 from stockscan_tui.ui.app import Opening, StockscanApp
+from tests.bench.live_tapes import SYMBOLS
 from tests.bench.live_timer import percentiles, timer_delays_ms
 
 SIZE = (140, 40)
@@ -37,31 +39,35 @@ LOOK_S = 0.01
 
 
 class TimedEngine(LiveEngine):
-    """Stops at each second of event time, and notes when its stream began and had caught up."""
+    """Stops at each second of event time, and notes when what began.
+
+    `began_s` is a connection's first byte, `first_s` the first record of a market that is new.
+    """
 
     each_second = True
     began_s = 0.0
+    first_s = 0.0
     caught_up_s = 0.0
 
     @property
     def taken(self) -> int:
-        """The records that were applied or passed over."""
+        """The records that were applied, mappings included."""
         return int(self._market.ctl[k.RECORDS])
 
-    @property
-    def passed_over(self) -> int:
-        """The records that the watermarks had seen."""
-        return int(self._market.ctl[k.REPEATED])
+    def _begin(self, first_ns: int) -> None:
+        self.first_s = time.perf_counter()
+        super()._begin(first_ns)
 
     def _take_up(self, track: Catching) -> None:
         super()._take_up(track)
         self.began_s = self.began_s or time.perf_counter()
 
-    def _look_at_replays(self) -> None:
+    def _take_in(self) -> bool:
+        moved = super()._take_in()
         behind = any(track.active for track in self._tracks)
-        super()._look_at_replays()
-        if behind and self.began_s and not any(track.active for track in self._tracks):
+        if self.began_s and not self.caught_up_s and not behind:
             self.caught_up_s = time.perf_counter()
+        return moved
 
     def _stop_ns(self) -> int:
         stop_ns = super()._stop_ns()
@@ -74,12 +80,12 @@ class TimedEngine(LiveEngine):
 
 def begin(port: int, database: Path, refresh_s: float) -> tuple[LiveRun, TimedEngine]:
     """Return a run and its engine."""
-    live.LiveEngine = TimedEngine  # type: ignore[misc]
     sys.setswitchinterval(SWITCH_S)
     request = LiveRequest(
         Access(KEY, DATASET, HOST, port), database, backfill=False, refresh_s=refresh_s
     )
-    run = LiveRun(request, SystemClock())
+    with patch.object(live, "LiveEngine", TimedEngine):
+        run = LiveRun(request, SystemClock())
     assert isinstance(run.engine, TimedEngine)
     gc.collect()
     gc.freeze()
@@ -96,14 +102,15 @@ def wait_for(engine: TimedEngine, records: int) -> float:
 
 
 def measure_rate(port: int, database: Path, records: int) -> dict[str, float]:
-    """Return records per second, with and without the last commit."""
+    """Return records per second from the first one on, with and without the last commit."""
     run, engine = begin(port, database, math.inf)
-    ended_s = wait_for(engine, records)
+    ended_s = wait_for(engine, records + SYMBOLS)
     summary = run.close()
     closed_s = time.perf_counter()
     return {
-        "rate": records / (ended_s - engine.began_s),
-        "rate_committed": records / (closed_s - engine.began_s),
+        "rate": records / (ended_s - engine.first_s),
+        "rate_committed": records / (closed_s - engine.first_s),
+        "before_s": engine.first_s - engine.began_s,
         "bars": summary.bars,
     }
 
@@ -111,7 +118,7 @@ def measure_rate(port: int, database: Path, records: int) -> dict[str, float]:
 def save(port: int, database: Path, records: int) -> dict[str, float]:
     """Leave a database as of `records` records; returns the event time reached, in ns."""
     run, engine = begin(port, database, math.inf)
-    wait_for(engine, records)
+    wait_for(engine, records + SYMBOLS)
     run.close()
     return {"event_ns": engine.event_ns}
 
@@ -130,7 +137,7 @@ def measure_catch_up(port: int, database: Path) -> dict[str, float]:
     return {
         "seconds": engine.caught_up_s - engine.began_s,
         "records": health.records - before,
-        "passed_over": engine.passed_over,
+        "known": health.repeated,
         "healed": health.healed,
     }
 

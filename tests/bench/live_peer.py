@@ -92,7 +92,10 @@ def measure_cpu(port: int, settle_s: float, seconds: float) -> dict[str, float]:
     records, cpu_s, began_s = bars.records, time.process_time(), time.perf_counter()
     time.sleep(seconds)
     took_s = time.perf_counter() - began_s
-    found = {"cpu": (time.process_time() - cpu_s) / took_s, "rate": (bars.records - records) / took_s}  # fmt: skip
+    found = {
+        "cpu": (time.process_time() - cpu_s) / took_s,
+        "rate": (bars.records - records) / took_s,
+    }
     client.terminate()
     return found
 
