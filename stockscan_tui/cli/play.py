@@ -163,11 +163,17 @@ class Play:
         return ReplayRun(request, clock)
 
     def _demo(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
+        from stockscan_tui.sim.place import demo_path  # noqa: PLC0415
+        from stockscan_tui.sim.process import begin_gateway  # noqa: PLC0415
+
+        folder = cache_folder() / "demo"
+        seed, speed = self.given.seed, self._speed()
+        kept = demo_path(folder, seed)
+        # It comes up while this process is still importing.
+        gateway = begin_gateway(kept, speed, DEMO_START) if kept.is_file() else None
         from stockscan_tui.run.demo import DemoRequest, DemoRun  # noqa: PLC0415
         from stockscan_tui.sim.demo import demo_file  # noqa: PLC0415
 
-        folder = cache_folder() / "demo"
-        seed = self.given.seed
         if opening is None:
             file = demo_file(folder, seed=seed)
         else:
@@ -181,13 +187,13 @@ class Play:
             shown.say("starting the gateway")
         request = DemoRequest(
             file=file,
-            speed=self._speed(),
+            speed=speed,
             start_at=DEMO_START,
             database=self.given.db,
             mark=self.given.mark or self.config.mark,
             refresh_s=refresh_s,
         )
-        return DemoRun(request, clock)
+        return DemoRun(request, clock, gateway)
 
     def _live(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
         from stockscan_tui.feed.live import PORT, Access, default_host  # noqa: PLC0415

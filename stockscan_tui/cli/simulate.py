@@ -13,10 +13,11 @@ def simulate(given: argparse.Namespace) -> int:
     """Serve until a signal or the parent's end; returns the exit status."""
     from stockscan_tui.config import cache_folder  # noqa: PLC0415
     from stockscan_tui.market.calendar import new_york_ns, new_york_time  # noqa: PLC0415
-    from stockscan_tui.sim.demo import SYMBOLS, demo_file  # noqa: PLC0415
+    from stockscan_tui.sim.demo import demo_file  # noqa: PLC0415
     from stockscan_tui.sim.faults import parse_fault  # noqa: PLC0415
     from stockscan_tui.sim.gateway import run_gateway  # noqa: PLC0415
     from stockscan_tui.sim.options import Options  # noqa: PLC0415
+    from stockscan_tui.sim.place import SYMBOLS  # noqa: PLC0415
     from stockscan_tui.sim.tape import Tape  # noqa: PLC0415
 
     faults = tuple(parse_fault(text) for text in given.fault)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,15 +19,13 @@ from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.run.common import Summary
 from stockscan_tui.run.live import LiveRequest, LiveRun
+from stockscan_tui.sim.process import GatewayProcess, begin_gateway
 from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.reader import Reader
 
 HOST = "127.0.0.1"
 DATASET = "EQUS.MINI"
 KEY = "db-simulated-on-loopback-only-00"
-# The cable is pulled after 45 s, and stays out for the next attempts.
-_SCRIPT = ("drop@after=45", "drop@after=45", "refuse=4")
-_START_TIMEOUT_S = 60.0
 _LOOK_S = 0.5
 
 
@@ -48,83 +44,34 @@ class DemoRequest:
     refresh_s: float = 0.1
 
 
-class GatewayProcess:
-    """A simulated gateway in a process of its own.
-
-    Args:
-        file: The day to play.
-        speed: Event seconds per second.
-        start: `--from` or `--clock` with its value.
-        port: 0 for any free one.
-        faults: What is to go wrong, connection by connection.
-
-    Raises:
-        StockscanError: It does not start.
-    """
-
-    def __init__(
-        self, file: Path, speed: float, start: tuple[str, str], port: int, faults: tuple[str, ...]
-    ) -> None:
-        command = [sys.executable, "-m", "stockscan_tui", "simulate", "--file", str(file)]
-        command += ["--speed", "max" if math.isinf(speed) else f"{speed:g}", *start]
-        command += ["--port", str(port), "--in-turn"]
-        for fault in faults:
-            command += ["--fault", fault]
-        self._process = subprocess.Popen(  # noqa: S603 - this very program
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True,
-        )  # fmt: skip
-        timer = threading.Timer(_START_TIMEOUT_S, self._process.kill)
-        timer.start()
-        assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        said = self._process.stdout.readline()
-        timer.cancel()
-        if not said.startswith("listening on"):
-            why = self._process.communicate()[1].strip() or "it did not answer"
-            raise StockscanError(f"The simulated gateway did not start: {why}")
-        self.port = int(said.rpartition(":")[2])
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still serves."""
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """End it."""
-        self._process.terminate()
-        try:
-            self._process.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
-        except ValueError:
-            # It was closed before.
-            return
-
-
 class DemoRun(LiveRun):
     """A simulated market through the live path; a gateway that dies is started anew.
 
     Args:
         request: What to show.
         clock: Wall time.
+        gateway: A gateway that was begun already, from `request.start_at` on; None to begin one.
 
     Raises:
         StockscanError: The gateway does not start, or the database cannot be used.
     """
 
-    def __init__(self, request: DemoRequest, clock: Clock) -> None:
+    def __init__(
+        self, request: DemoRequest, clock: Clock, gateway: GatewayProcess | None = None
+    ) -> None:
         self._demo = request
         self._own_database = request.database is None
         self._place = request.database or _own_place()
         died_ns = _died_at(self._place) if math.isfinite(request.speed) else 0
-        faults = _SCRIPT if math.isfinite(request.speed) and not died_ns else ()
-        start = ("--from", f"{request.start_at:%H:%M}")
-        if died_ns:
-            start = ("--clock", str(died_ns + int(SECOND_NS * request.speed)))
-        elif self._own_database:
+        if died_ns and gateway is not None:
+            gateway.close()
+            gateway = None
+        if not died_ns and self._own_database:
             _remove(self._place)
-        self._gateway = GatewayProcess(request.file, request.speed, start, 0, faults)
+        at_ns = died_ns + int(SECOND_NS * request.speed) if died_ns else 0
+        self._gateway = gateway or begin_gateway(
+            request.file, request.speed, request.start_at, clock_ns=at_ns
+        )
         self._closing = threading.Event()
         try:
             super().__init__(self._request(request, self._gateway.port), clock)
@@ -151,6 +98,7 @@ class DemoRun(LiveRun):
     def _watch(self) -> None:
         """Start the gateway anew when it has died, its clock where it would have been."""
         died_ns = 0
+        port = self._gateway.port
         while not self._closing.wait(_LOOK_S):
             if self._gateway.alive:
                 continue
@@ -159,13 +107,13 @@ class DemoRun(LiveRun):
             behind_ns = self._clock.now_ns() - died_ns
             speed = self._demo.speed if math.isfinite(self._demo.speed) else 1.0
             at_ns = self.engine.event_ns + int((behind_ns + SECOND_NS) * speed)
-            start = ("--clock", str(at_ns))
+            gateway = begin_gateway(
+                self._demo.file, speed, self._demo.start_at, clock_ns=at_ns, port=port
+            )
+            self._gateway = gateway
             with suppress(StockscanError):
-                gateway = GatewayProcess(
-                    self._demo.file, self._demo.speed, start, self._gateway.port, ()
-                )
+                gateway.wait()
                 died_ns = 0
-                self._gateway = gateway
                 self._feed.retry_now()
 
     def close(self) -> Summary:

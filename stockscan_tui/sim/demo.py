@@ -9,12 +9,9 @@ from pathlib import Path
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.sim.day import DayPlan
 from stockscan_tui.sim.files import Progress, write_closes, write_day
+from stockscan_tui.sim.place import GENERATOR, RECORDS, SYMBOLS, demo_path
 from stockscan_tui.sim.universe import make_universe
 
-# Goes up when the same seed makes another day than before.
-GENERATOR = 2
-SYMBOLS = 12_000
-RECORDS = 4_000_000
 DAY = date(2026, 6, 15)
 DAY_BEFORE = date(2026, 6, 12)
 
@@ -51,8 +48,8 @@ def _kept(
     progress: Progress,
     cancelled: Callable[[], bool],
 ) -> Path:
-    stem = f"simulated-v{GENERATOR}-{seed}-{symbols}-{records}"
-    path = folder / f"{stem}.mbp-1.dbn.zst"
+    path = demo_path(folder, seed, symbols, records)
+    stem = path.name.removesuffix(".mbp-1.dbn.zst")
     if path.is_file():
         return path
     for old in folder.glob("simulated-*.dbn.zst"):
