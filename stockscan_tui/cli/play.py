@@ -205,6 +205,9 @@ class Play:
             host, port = parse_gateway(given.gateway)
         if opening is not None:
             opening.say("opening the database")
+        # Imported while nothing waits for it yet: the feed's thread needs it first.
+        import stockscan_tui.feed.protocol  # noqa: F401, PLC0415
+
         request = LiveRequest(
             access=Access(self._key(), given.dataset, host, port),
             database=given.db or live_database(given.dataset),

@@ -26,7 +26,8 @@ from datetime import time as time_of_day
 from pathlib import Path
 
 from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.run.demo import DATASET, HOST, GatewayProcess
+from stockscan_tui.run.demo import DATASET, HOST
+from stockscan_tui.sim.process import GatewayProcess
 from tests.bench.bench_screen import Terminal
 from tests.bench.live_tapes import SYMBOLS, burst_tape, closes_of, day_tape, due_ns, flat_tape
 
@@ -51,12 +52,13 @@ QUICK = Scale(4_000_000, 300_000, 2_000_000, 4.0, 2.0, 1)
 
 
 @contextmanager
-def gateway(
-    tape: Path, speed: float, start: tuple[str, str] | tuple[()] = ()
-) -> Iterator[GatewayProcess]:
-    """Give a gateway in a process of its own."""
-    process = GatewayProcess(tape, speed, start, 0, ())  # type: ignore[arg-type]
+def gateway(tape: Path, speed: float, *start: str) -> Iterator[GatewayProcess]:
+    """Give a gateway in a process of its own; `start` is `--from` or `--clock` with its value."""
+    pace = f"{speed:g}" if math.isfinite(speed) else "max"
+    process = GatewayProcess("--file", str(tape), "--speed", pace, *start)
     try:
+        # The port is known once it listens.
+        _ = process.port
         yield process
     finally:
         process.close()
@@ -174,7 +176,7 @@ def catching_up(scale: Scale, folder: Path) -> None:
     tape = burst_tape(scale.records)
     first_ns, last_ns = due_ns(tape, early), due_ns(tape, early + scale.replayed)
     saved = fresh(folder)
-    with gateway(tape, _STILL, ("--clock", str(first_ns))) as one:
+    with gateway(tape, _STILL, "--clock", str(first_ns)) as one:
         measured("own", one.port, saved, "save", early)
 
     def ours() -> dict[str, float]:
@@ -182,7 +184,7 @@ def catching_up(scale: Scale, folder: Path) -> None:
         shutil.copyfile(saved, database)
         return measured("own", one.port, database, "catch_up")
 
-    with gateway(tape, _STILL, ("--clock", str(last_ns))) as one:
+    with gateway(tape, _STILL, "--clock", str(last_ns)) as one:
         drained(one.port, "mbp-1", first_ns - MINUTE_NS)
         bare_s, count = drained(one.port, "mbp-1", first_ns - MINUTE_NS)
         own = median_of(ours, scale.times)
@@ -205,7 +207,7 @@ def starts(scale: Scale, folder: Path) -> None:
     tape = day_tape(scale.records)
     wanted = f"{SYMBOLS:,} symbols".encode()
     took = []
-    with gateway(tape, 1.0, ("--from", "11:00")) as one:
+    with gateway(tape, 1.0, "--from", "11:00") as one:
         # The simulated gateway makes its minute bars at the first request; the real one has them.
         drained(one.port, "ohlcv-1m", 0)
         for _ in range(scale.times + 1):

@@ -131,6 +131,8 @@ class BoardScreen(Screen[None]):
         if snapshot.feed.phase is Phase.ENDED:
             bars = f"{snapshot.health.bars:,} bars are saved"
             return f" end of file at {fmt.clock(snapshot.event_ns)} · {bars} · q quits"
+        if snapshot.health.gaps:
+            return " " + _proof(snapshot)
         if self._now_s - self._began_s < HINT_S:
             return " j/k move · Enter open · / filter · s sort · ? all keys"
         health = snapshot.health
@@ -264,3 +266,15 @@ class BoardScreen(Screen[None]):
         self.query_one(SummaryLine).display = True
         self.query_one(Leaderboard).focus()
         self._refresh_order()
+
+
+def _proof(snapshot: Snapshot) -> str:
+    """Return what became of the feed's gaps."""
+    health = snapshot.health
+    open_ones = health.gaps - health.healed
+    gaps = "1 gap" if health.gaps == 1 else f"{health.gaps} gaps"
+    if open_ones == 0:
+        passed = f"{health.repeated:,} repeated records passed over"
+        return f"{gaps} healed, no record missing · {passed} · {health.bars:,} bars"
+    mending = " · mending" if snapshot.feed.phase is not Phase.LIVE else ""
+    return f"{gaps}, {health.healed} healed · {open_ones} open: see feed_gaps{mending}"
