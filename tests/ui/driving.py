@@ -41,6 +41,13 @@ class Stage:
         if snapshot is not None:
             self.player.now = snapshot
         self.app._poll()
+        await self.drawn()
+
+    async def drawn(self) -> None:
+        """Wait until the newest picture is on the screen."""
+        screen = self.app.screen
+        if isinstance(screen, BoardScreen):
+            await self.until(lambda: screen.drawn)
         await self.pilot.pause()
 
     @property
@@ -85,7 +92,7 @@ def on_stage(
             if wait:
                 await stage.until(lambda: isinstance(app.screen, BoardScreen) and app.screen.ready)
                 await stage.until(lambda: len(app._ranking.rows) > 0)
-                await pilot.pause()
+                await stage.drawn()
             await act(stage)
 
     asyncio.run(run())

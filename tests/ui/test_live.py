@@ -63,7 +63,8 @@ def test_a_feed_that_has_brought_nothing_says_what_it_waits_for() -> None:
         await stage.until(lambda: "no answer" in stage.text())
         assert not isinstance(stage.app.screen, BoardScreen)
         stage.player.now = live()
-        await stage.until(lambda: isinstance(stage.app.screen, BoardScreen))
+        await stage.until(lambda: getattr(stage.app.screen, "ready", False) is True)
+        assert isinstance(stage.app.screen, BoardScreen)
 
     on_stage(act, snapshot=waiting, wait=False)
 

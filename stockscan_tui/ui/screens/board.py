@@ -27,6 +27,7 @@ PANEL_FROM = 170
 STRIP_FROM = 112
 STRIP_ROWS_FROM = 32
 HINT_S = 60.0
+DETAIL_AFTER_S = 0.15
 
 
 class FilterInput(Input):
@@ -53,6 +54,7 @@ class BoardScreen(Screen[None]):
         self._former = SymbolFilter()
         self._refused = ""
         self.held = False
+        self._detail_waits = False
         self.ready = False
 
     def compose(self) -> ComposeResult:
@@ -98,7 +100,14 @@ class BoardScreen(Screen[None]):
         board.set_class(snapshot.feed.phase is Phase.DOWN, "-stale")
         self.query_one(StatusLine).show(snapshot)
         self._show_lines(snapshot)
-        self._show_selected()
+        # Drawn after the rows: a whole frame at once would hold a key up.
+        self._detail_waits = True
+        self.set_timer(DETAIL_AFTER_S, self._show_selected)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether everything is that of the newest picture."""
+        return not self._detail_waits and self.query_one(Leaderboard).drawn
 
     def _show_lines(self, snapshot: Snapshot) -> None:
         summary = self.query_one(SummaryLine)
@@ -139,7 +148,8 @@ class BoardScreen(Screen[None]):
         return f" {health.records:,} records · {health.trades:,} trades · {health.bars:,} bars"
 
     def _show_selected(self) -> None:
-        if self._snapshot is None:
+        self._detail_waits = False
+        if self._snapshot is None or not self.ready:
             return
         for detail in self.query(Detail):
             if detail.display:

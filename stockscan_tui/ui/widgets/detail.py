@@ -54,14 +54,29 @@ class Detail(Widget):
         super().__init__(id=id)
         self._snapshot: Snapshot | None = None
         self._row: int | None = None
+        self._text: Text | None = None
 
     def show(self, snapshot: Snapshot, row: int | None) -> None:
         """Show the symbol at `row` of the snapshot."""
         self._snapshot = snapshot
         self._row = row
+        # Made here and not when it is drawn: together they would hold a key up.
+        self._text = self._made()
         self.refresh()
 
+    def on_resize(self) -> None:
+        self._text = self._made()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._text = None
+
     def render(self) -> Text:
+        if self._text is None:
+            self._text = self._made()
+        return self._text
+
+    def _made(self) -> Text:
         if self._snapshot is None or self._row is None:
             return Text("")
         width, height = self.size

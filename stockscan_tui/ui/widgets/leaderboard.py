@@ -13,6 +13,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.timer import Timer
 
 from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.snapshot import CloseSource, Snapshot
@@ -29,6 +30,9 @@ from stockscan_tui.ui.ranking import Ranking
 FLASH_S = 0.3
 FLASH_FROM = 0.001
 SHOWN_FROM = 0.005
+# Rows that are drawn together, and the time between such parts, in seconds.
+ROWS_AT_ONCE = 5
+PART_EVERY_S = 0.012
 _OFFICIAL = frozenset({CloseSource.FILE.value, CloseSource.DAILY.value})
 
 
@@ -82,6 +86,8 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         self._flash_until = np.zeros(0)
         self._last_marks = np.zeros(0)
         self._now_s = 0.0
+        self._waiting: list[int] = []
+        self._parts: Timer | None = None
 
     # --- what it shows ------------------------------------------------------------------------
 
@@ -89,18 +95,55 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         """Take a new picture and draw the rows in view from it."""
         if snapshot is not self._snapshot:
             self._note_flashes(snapshot, now_s)
+        first = self._snapshot is None
         self._snapshot = snapshot
         self._now_s = now_s
-        self.redraw()
+        if first or self._parts is None:
+            self.redraw()
+            return
+        self._fit()
+        self._sparks.clear()
+        top = self.scroll_offset.y
+        self._waiting = list(range(top, top + self.page))
+        self._parts.resume()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether all rows in view are those of the newest picture."""
+        return not self._waiting
 
     def redraw(self) -> None:
-        """Draw anew what is in view, after a change of rows, cursor or columns."""
-        size = Size(self.size.width, len(self._ranking.rows) + 1)
-        if self.virtual_size != size:
-            self.virtual_size = size
+        """Draw anew what is in view, at once: after a change of rows, cursor or columns."""
+        self._fit()
+        self._waiting = []
         self._lines.clear()
         self._sparks.clear()
         self.refresh()
+
+    def _fit(self) -> None:
+        size = Size(self.size.width, len(self._ranking.rows) + 1)
+        if self.virtual_size != size:
+            self.virtual_size = size
+
+    def _draw_part(self) -> None:
+        """Draw some of the rows that wait: a whole frame at once would hold a key up."""
+        part, self._waiting = self._waiting[:ROWS_AT_ONCE], self._waiting[ROWS_AT_ONCE:]
+        if not self._waiting and self._parts is not None:
+            self._parts.pause()
+        if self._snapshot is None:
+            return
+        for place in part:
+            before = self._lines.pop(place, None)
+            if place >= len(self._ranking.rows):
+                changed = before is not None
+            else:
+                line = self._row(self._snapshot, place, self.size.width)
+                changed = line != before
+                # A line that stays keeps what Textual has worked out for it.
+                self._lines[place] = line if before is None or changed else before
+            y = place - self.scroll_offset.y + 1
+            if changed and 0 < y < self.size.height:
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def redraw_cursor(self, *places: int) -> None:
         """Draw anew only the rows at these places, after the cursor went from one to another."""
@@ -155,6 +198,9 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         self.reveal()
 
     # --- Textual ------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self._parts = self.set_interval(PART_EVERY_S, self._draw_part, pause=True)
 
     def on_resize(self, event: events.Resize) -> None:
         self._layout = layout_for(event.size.width)
