@@ -22,7 +22,7 @@ from stockscan_tui.market.batch import (
     Watermark,
 )
 from stockscan_tui.market.calendar import SECOND_NS
-from stockscan_tui.market.checkpoint import freeze, pack_marks
+from stockscan_tui.market.checkpoint import Place, freeze, pack_marks
 from stockscan_tui.market.snapshot import HISTORY_MINUTES, Floats
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.states import StateSaver
@@ -69,7 +69,7 @@ class Dispatch:
         self._buffer = BarBuffer()
         self._late: list[BarBatch] = []
         self._closes: list[CloseBatch] = []
-        self._gaps: dict[int, Gap] = {}
+        self._gaps: dict[tuple[int, str], Gap] = {}
         self._marks: deque[tuple[int, Floats]] = deque(maxlen=HISTORY_MINUTES)
         self._states = StateSaver(market)
         self._serial = 0
@@ -105,16 +105,20 @@ class Dispatch:
 
     def add_gap(self, gap: Gap) -> None:
         """Let a gap go with the next checkpoint; a later word on it replaces an earlier one."""
-        self._gaps[gap.from_ns] = gap
+        self._gaps[gap.from_ns, gap.reason] = gap
 
     def take(self) -> None:
         """Take changed bars and late trades into memory, so that the loop has room again."""
         self._take()
 
-    def checkpoint(self, *, force: bool) -> None:
+    def checkpoint(self, place: Place, *, force: bool) -> None:
         """Hand over, as one batch, all that a later run needs to go on from this instant.
 
         Unless forced, wait while the disk is behind: what is not handed over goes with the next.
+
+        Args:
+            place: Where the run stands.
+            force: Whether it goes at once.
         """
         now_ns = self._clock.now_ns()
         full = self._buffer.rows >= BATCH_ROWS
@@ -129,7 +133,7 @@ class Dispatch:
         self._take()
         self._send(
             self._states.everything(self._market.clock_ns) if force else self._states.due(now_ns),
-            checkpoint=True,
+            place=place,
         )
 
     def _take(self) -> None:
@@ -139,7 +143,7 @@ class Dispatch:
             # The bars that are waiting go first: a late trade adds to what they write.
             self._late.append(late)
 
-    def _send(self, states: tuple[StateBatch, ...], *, checkpoint: bool = False) -> None:
+    def _send(self, states: tuple[StateBatch, ...], *, place: Place | None = None) -> None:
         names = self._market.symbols.names
         self._serial += 1
         batch = Batch(
@@ -152,7 +156,7 @@ class Dispatch:
             closes=tuple(self._closes),
             watermarks=_watermarks(self._market.watermarks),
             gaps=tuple(self._gaps.values()),
-            checkpoint=self._freeze() if checkpoint else None,
+            checkpoint=self._freeze(place) if place is not None else None,
         )
         self._gaps = {}
         self._told_symbols = len(names)
@@ -161,18 +165,18 @@ class Dispatch:
         self._sink.put(batch)
         self._sent_ns = self._clock.now_ns()
 
-    def _freeze(self) -> Checkpoint | None:
+    def _freeze(self, place: Place) -> Checkpoint | None:
         day = self._market.day
         if day is None:
             return None
         marks = tuple((minute, pack_marks(values)) for minute, values in self._marks)
         self._marks.clear()
-        return Checkpoint(day.session_date, freeze(self._market, day), marks)
+        return Checkpoint(day.session_date, freeze(self._market, day, place), marks)
 
 
 def _watermarks(table: k.Int64s) -> tuple[Watermark, ...]:
     return tuple(
         Watermark(key >> 16, key & 0xFFFF, ts_ns, count)
-        for key, ts_ns, count in table[:, : k.MARK_SKIP_NS].tolist()
+        for key, ts_ns, count in table[:, : k.MARK_LATE].tolist()
         if key >= 0 and ts_ns > 0
     )

@@ -11,6 +11,8 @@ from stockscan_tui.errors import UsageError
 ROTATE_BYTES = 10_000_000
 KEEP_FILES = 5
 LOG = logging.getLogger("stockscan")
+# Without a handler Python would write warnings to the terminal.
+LOG.addHandler(logging.NullHandler())
 
 
 def write_log(path: Path) -> None:

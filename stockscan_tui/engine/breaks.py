@@ -10,8 +10,10 @@ from stockscan_tui.market.batch import Gap
 from stockscan_tui.market.calendar import SECOND_NS, TradingDay
 from stockscan_tui.market.state import Market
 
-# A replay of which nothing has come for so long has brought what there is.
+# A stream of which nothing has come for so long has brought what there is.
 IDLE_NS = 2 * SECOND_NS
+# So long a replay of which nothing is seen may take to begin.
+PATIENCE_NS = 30 * SECOND_NS
 
 
 class Breaks:
@@ -46,27 +48,45 @@ class Breaks:
     def broke(self, track: Catching, day: TradingDay, reason: str) -> None:
         """A stream's connection has ended."""
         marks = self._market.watermarks
-        missed = track.missed(marks)
-        if missed is not None and missed[1]:
-            # Its replay had left something out already.
-            self.note(track.settle(missed[1], 0))
-        last_ns = track.last_ns(marks)
+        self._left_out(track)
         track.forget_repeats(marks)
-        self.note(track.break_off(day.session_date, last_ns, reason))
+        self.note(track.break_off(day.session_date, track.proven_ns(marks), reason))
 
     def look(self, tracks: Iterable[Catching], event_ns: int) -> None:
-        """A replay that has reached the gateway's clock, or has run dry, is over."""
-        now_ns = self._clock.now_ns()
+        """See which replays are over, and settle the gaps that they mend."""
         marks = self._market.watermarks
         for track in tracks:
             if not track.stream.open:
                 continue
+            self._left_out(track)
             if track.active:
-                reached = track.goal_ns > 0 and track.last_ns(marks) >= track.goal_ns
-                dry = not track.stream.waiting and now_ns - track.heard_ns > IDLE_NS
-                track.active = not (reached or dry or track.replayed)
+                track.active = not self._over(track)
             if not track.active and (track.replayed or track.seen_beyond(marks)):
                 self._settle(track, event_ns)
+
+    def _over(self, track: Catching) -> bool:
+        """Whether a replay has reached the gateway's clock, or has run dry."""
+        if track.replayed:
+            return True
+        now_ns = self._clock.now_ns()
+        marks = self._market.watermarks
+        if track.goal_ns > 0 and track.last_ns(marks) >= track.goal_ns:
+            return True
+        dry = not track.stream.waiting and now_ns - track.heard_ns > IDLE_NS
+        waited = now_ns - track.begun_ns > PATIENCE_NS
+        if not track.asked_replay:
+            return dry or track.beaten
+        # Quiet alone may be a replay that has not begun.
+        begun = track.gap is not None and track.seen_beyond(marks)
+        unknown = track.goal_ns == 0 and waited
+        return unknown or ((dry or track.beaten) and (begun or waited))
+
+    def _left_out(self, track: Catching) -> None:
+        """Settle a gap as not healed as soon as a replay is seen to have left something out."""
+        missed = track.missed(self._market.watermarks)
+        if missed is not None and missed[1]:
+            self.note(track.settle(missed[1], 0))
+            track.forget_repeats(self._market.watermarks)
 
     def _settle(self, track: Catching, event_ns: int) -> None:
         """End the gap: healed, if the replay began where the break did."""
@@ -75,9 +95,7 @@ class Breaks:
             return
         missed = track.missed(marks)
         to_ns = track.goal_ns or track.last_ns(marks)
-        if missed is None:
-            self.note(track.settle(to_ns, max(event_ns, to_ns)))
-        else:
-            self.note(track.settle(missed[1] or to_ns, 0))
+        healed_ns = max(event_ns, to_ns) if missed is None else 0
+        self.note(track.settle(to_ns, healed_ns))
         if track.replayed:
             track.forget_repeats(marks)

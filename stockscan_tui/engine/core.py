@@ -18,7 +18,7 @@ import numpy as np
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
-from stockscan_tui.errors import StockscanError
+from stockscan_tui.errors import StockscanError, StoreError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.closing import keep_closes, resolve_closes
 from stockscan_tui.feed.pace import Rate
@@ -304,7 +304,11 @@ class Engine(ABC):
             self._closes.add(before, CloseSource.FILE, self._undated)
         oldest = self._calendar.previous(day.session_date, LOOK_BACK_DAYS)
         if self._stored_closes is not None and oldest is not None:
-            stored = self._stored_closes(day.session_date, oldest)
+            stored: Mapping[str, tuple[float, date, bool]] = {}
+            try:
+                stored = self._stored_closes(day.session_date, oldest)
+            except StoreError as error:
+                self._tell(f"stored closes could not be read: {error}")
             for symbol, (price, on, _official) in stored.items():
                 self._closes.add(on, CloseSource.DATABASE, {symbol: price})
 

@@ -34,6 +34,8 @@ MOST_AT_ONCE = 2
 MOST_SYMBOLS = 500
 LEAD_NS = 5 * MINUTE_NS
 PATIENCE_NS = 20 * SECOND_NS
+# A symbol that is not known, records that were skipped: the rest comes all the same.
+MILD_ERRORS = (4, 7)
 _REPLAY_COMPLETED = 3
 
 # Takes symbols and a span in ns since 1970; returns names and ohlcv-1m records whose instrument
@@ -93,6 +95,9 @@ class Healing:
         clock: Wall time, for patience.
         connect: Has a stream connected; None to ask no gateway.
         ask_history: Asks history; None to ask none.
+
+    Attributes:
+        flush: Takes the changed bars, so that there is room for more.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Healing:
         self._gaps: list[Gap] = []
         self._asked: dict[int, set[str]] = {}
         self._looked_ns = 0
+        self.flush: Callable[[], None] = lambda: None
         self.running: list[Request] = []
         self.healed = 0
 
@@ -136,7 +142,8 @@ class Healing:
             return
         asked = self._asked.setdefault(gap.from_ns, set())
         names = self._market.symbols.names
-        wanted = sorted({names[slot] for slot in leaders(self._market)} - asked)[:MOST_SYMBOLS]
+        known = {names[slot] for slot in leaders(self._market)}
+        wanted = sorted(name for name in known - asked if not name.startswith("#"))[:MOST_SYMBOLS]
         if not wanted:
             return
         asked.update(wanted)
@@ -199,14 +206,12 @@ class Healing:
                 moved = True
                 if isinstance(said, control.Message):
                     complete |= said.code == _REPLAY_COMPLETED
-                    refused |= said.error
+                    refused |= said.error and said.code not in MILD_ERRORS
             elif reason == k.NEW_ID:
                 stream.step_over()
             elif reason == k.FLUSH:
-                return True
-            elif reason == k.GROW:
-                self._market.grow_bars()
-            elif reason not in (k.NEED_BYTES, k.BOUNDARY):
+                self.flush()
+            elif reason not in (k.NEED_BYTES, k.BOUNDARY, k.GROW):
                 refused = True
                 break
             if complete or refused:
@@ -248,6 +253,8 @@ class Healing:
         reason = self._market.consume(data, ids)
         request.first_ns = int(ctl[k.HEAL_FIRST_NS])
         self.healed += int(ctl[k.DIRTY_COUNT]) - dirty
+        if reason == k.GROW:
+            self._market.grow_bars()
         ctl[k.HEAL_FROM_NS] = ctl[k.HEAL_TO_NS] = 0
         for place, value in kept:
             ctl[place] = value
@@ -267,7 +274,8 @@ class Healing:
         data = np.frombuffer(records[known].tobytes(), np.uint8)
         ctl = self._market.ctl
         ctl[k.POSITION], ctl[k.END], ctl[k.FINAL] = 0, len(data), True
-        self._applied(request, data, ids)
+        while self._applied(request, data, ids) in (k.FLUSH, k.GROW):
+            self.flush()
 
 
 def as_records(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import zstandard
 
 from stockscan_tui.engine.breaks import IDLE_NS, Breaks
@@ -18,11 +20,13 @@ from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.stream import Answer, Link, Stream
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.batch import BarBatch, Gap, Watermark
+from stockscan_tui.market.batch import BarBatch, Gap
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.checkpoint import (
+    Header,
+    Place,
+    read_header,
     restore_bars,
-    restore_watermarks,
     thaw,
     unpack_marks,
 )
@@ -57,7 +61,6 @@ class Saved:
 
     state: bytes
     marks: Sequence[bytes]
-    watermarks: tuple[Watermark, ...]
     bars: BarBatch
     gaps: tuple[Gap, ...] = ()
 
@@ -92,6 +95,8 @@ class LiveEngine(Engine):
         self._saved = saved
         self._recorder = recorder
         self._until_idle = until_idle
+        self._subscription = _subscription(streams)
+        self._unknown_from_ns = 0
         self._boundary_since_ns = 0
         self._refusal = ""
         self._breaks = Breaks(self._market, given.clock, self._keep_gap)
@@ -115,6 +120,7 @@ class LiveEngine(Engine):
             ask_history: Asks the historical API.
         """
         self._healing = Healing(self._market, self._clock, connect, ask_history)
+        self._healing.flush = self._dispatch.take
 
     def follow_leaders_by(self, connect: Callable[[Stream], None], stream: Stream) -> None:
         """Take the trades of symbols as they enter the leaderboard; to be called before the start.
@@ -123,6 +129,7 @@ class LiveEngine(Engine):
             connect: Has the stream connected, once there is a leader.
             stream: A subscription to trades without symbols.
         """
+        self._subscription += " and trades of leaders"
         self._connect_leaders = connect
         self._leaders = Catching(stream)
         stream.waken_by(self._wake.set)
@@ -206,35 +213,73 @@ class LiveEngine(Engine):
 
     def _restore(self, saved: Saved) -> None:
         """Let the market be as it was when the earlier run handed over last."""
-        market = self._market
-        if not thaw(market, saved.state, self._calendar):
-            self._tell(
-                "The state saved by an earlier version or with another --mark was not taken up; "
-                "the session so far is fetched again."
-            )
+        header = read_header(saved.state)
+        if header is None or not self._fits(header) or not self._thaw(saved, header):
+            self._leave(saved, header)
             return
+        if self._so_far is not None:
+            self._so_far.track.stream.finish()
+            self._so_far = None
+        market, day = self._market, self._market.day
+        if day is None:
+            return
+        self._first_ns = self._now_ns = market.clock_ns
+        self._boundary_ns = header.place.boundary_ns
+        self._next_day = self._calendar.next_day(day.session_date)
+        self._learn_closes(day)
+        self._resolve(range(market.count))
+        self._take_up_leaders()
+        for track in self._tracks:
+            track.heartbeat_ns = header.place.proven_ns.get(track.stream.rtype, 0)
+            self._breaks.broke(track, day, "stockscan was not running")
+        begun = {track.gap.from_ns // 1000 for track in self._tracks if track.gap is not None}
+        for gap in saved.gaps:
+            if gap.to_ns == 0 and gap.from_ns // 1000 not in begun:
+                # Its replay had come so far without leaving anything out.
+                clock_ns = market.clock_ns
+                self._keep_gap(replace(gap, to_ns=clock_ns, healed_ns=clock_ns))
+
+    def _fits(self, header: Header) -> bool:
+        """Whether a run with these subscriptions can go on from what was saved."""
+        begun = any(header.saw(track.stream.rtype) for track in self._tracks)
+        return begun and header.place.subscription == self._subscription
+
+    def _thaw(self, saved: Saved, header: Header) -> bool:
+        market = self._market
+        if header.clock_ns == 0 or not thaw(market, saved.state, self._calendar):
+            return False
         restore_bars(market, saved.bars)
-        restore_watermarks(market, saved.watermarks)
         try:
             market.mark_history.extend(unpack_marks(marks) for marks in saved.marks)
         except zstandard.ZstdError:
             market.mark_history.clear()
-        self._so_far = None
-        day = market.day
-        if day is None:
+        return True
+
+    def _leave(self, saved: Saved, header: Header | None) -> None:
+        """Begin anew: what lies between the earlier run and the first record is not known."""
+        if header is None:
             return
-        clock_ns = market.clock_ns
-        self._first_ns = self._now_ns = clock_ns
-        self._boundary_ns = clock_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
-        self._next_day = self._calendar.next_day(day.session_date)
-        self._learn_closes(day)
-        self._resolve(range(market.count))
-        for track in self._tracks:
-            self._breaks.broke(track, day, "stockscan was not running")
-        begun = {track.gap.from_ns for track in self._tracks if track.gap is not None}
+        if any(header.saw(track.stream.rtype) for track in self._tracks):
+            self._tell(
+                "The state saved with another --schema, --symbols or --mark was not taken up; "
+                "the session so far is fetched again."
+            )
+        if self._so_far is None and header.watermarks.size:
+            self._unknown_from_ns = header.clock_ns
         for gap in saved.gaps:
-            if gap.to_ns == 0 and gap.from_ns not in begun:
-                self._breaks.note(replace(gap, to_ns=clock_ns))
+            if gap.to_ns == 0:
+                self._keep_gap(replace(gap, to_ns=header.clock_ns))
+
+    def _take_up_leaders(self) -> None:
+        """Subscribe again to the trades of those whose trades made their bars."""
+        rows = self._market.rows
+        followed = np.flatnonzero(rows[:, k.SOURCE] == k.FROM_TRADES)
+        if self._leaders is None or not len(followed):
+            return
+        names = self._market.symbols.names
+        self._leaders.stream.want_more([names[slot] for slot in followed])
+        self._tracks.append(self._leaders)
+        self._connect_leaders(self._leaders.stream)
 
     # --- records ------------------------------------------------------------------------------
 
@@ -254,18 +299,32 @@ class LiveEngine(Engine):
         else:
             clock_ns = newest_ns = int(self._market.ctl[k.CLOCK_NS])
             for track in self._tracks:
-                self._market.ctl[k.CLOCK_NS] = clock_ns
+                self._market.ctl[k.CLOCK_NS] = self._clock_of(track, clock_ns)
                 moved |= self._apply(track, self._stop_ns())
-                newest_ns = max(newest_ns, int(self._market.ctl[k.CLOCK_NS]))
+                if self._boundary_ns:
+                    newest_ns = max(newest_ns, int(self._market.ctl[k.CLOCK_NS]))
             self._market.ctl[k.CLOCK_NS] = newest_ns
+            self._note_unknown()
         self._breaks.look(self._tracks, self.event_ns)
         return self._pass_boundaries() or moved
+
+    def _clock_of(self, track: Catching, clock_ns: int) -> int:
+        """Return the event time that a stream's next records are held against.
+
+        A replay is not late for what other streams have brought meanwhile; and before the very
+        first record the gateway's own clock says what is absurd.
+        """
+        if clock_ns == 0:
+            return track.goal_ns
+        if not track.active:
+            return clock_ns
+        return min(clock_ns, track.last_ns(self._market.watermarks) or clock_ns - 3 * MINUTE_NS)
 
     def _take_up(self, track: Catching) -> None:
         """A new connection of a stream begins."""
         track.goal_ns = 0
-        track.replayed = False
-        track.heard_ns = self._clock.now_ns()
+        track.replayed = track.beaten = False
+        track.begun_ns = track.heard_ns = self._clock.now_ns()
         stream = track.stream
         if self._recorder is not None and not stream.backfill:
             self._recorder.begin(stream.schema, stream.version, stream.ts_out)
@@ -312,6 +371,7 @@ class LiveEngine(Engine):
                 if stop_ns:
                     return moved
                 # The very first record: the market begins with it.
+                ctl[k.CLOCK_NS] = 0
                 self._begin(stream.next_ns)
                 return True
             else:
@@ -348,8 +408,7 @@ class LiveEngine(Engine):
             self._market.grow_bars()
         else:
             self._tell(f"{stream.schema}: the gateway sent what is not a record")
-            stream.position = stream.end
-            stream.hang_up()
+            stream.discard()
 
     def _record(self, track: Catching, start: int, end: int) -> None:
         if self._recorder is not None and not track.stream.backfill:
@@ -377,8 +436,9 @@ class LiveEngine(Engine):
         if said.error:
             self._take_error(track, said)
         elif said.code == HEARTBEAT:
-            track.heartbeat_ns = max(track.heartbeat_ns, said.ts_ns)
-            track.active = False
+            track.beaten = True
+            if not track.active:
+                track.heartbeat_ns = max(track.heartbeat_ns, said.ts_ns)
         elif said.code == REPLAY_COMPLETED:
             track.replayed = True
             track.active = False
@@ -431,7 +491,10 @@ class LiveEngine(Engine):
     def _connection_ended(self, track: Catching) -> None:
         reason = track.stream.reason
         track.stream.put_down()
-        if track in self._tracks and self._market.day is not None:
+        over = self._stopping.is_set()
+        if track in self._tracks and self._market.day is not None and not over:
+            if len(self._tracks) > 1:
+                reason = f"{track.stream.schema}: {reason}"
             self._breaks.broke(track, self._market.day, reason)
 
     def _answer_all(self) -> None:
@@ -473,17 +536,25 @@ class LiveEngine(Engine):
         """The bars of the session so far are in, or will not be."""
         if so_far.failed:
             self._tell("the session so far could not be fetched: its minutes are unknown")
+            self._unknown_from_ns = self._market.clock_ns or 1
+            return
         while self._boundary_ns and self._boundary_ns <= so_far.end_ns:
             self._reach()
 
-    def _begin(self, first_ns: int) -> None:
-        super()._begin(first_ns)
-        day = self._market.day
-        if day is None or self._so_far is None or not self._so_far.failed:
+    def _note_unknown(self) -> None:
+        """Once there are records, note what lies before them and was not fetched."""
+        day, from_ns = self._market.day, self._unknown_from_ns
+        if not from_ns or day is None:
             return
-        if first_ns > day.pre_ns + MINUTE_NS:
+        marks = self._market.watermarks
+        first = [t.goal_ns or t.last_ns(marks) for t in self._tracks if t.last_ns(marks)]
+        if not first:
+            return
+        self._unknown_from_ns = 0
+        from_ns = max(from_ns, day.pre_ns) if from_ns == 1 else from_ns
+        if min(first) > from_ns + MINUTE_NS:
             reason = "the session so far could not be fetched"
-            self._breaks.note_unknown(Gap(day.session_date, day.pre_ns, first_ns, reason))
+            self._breaks.note_unknown(Gap(day.session_date, from_ns, min(first), reason))
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -527,15 +598,21 @@ class LiveEngine(Engine):
         self._skip_closed_hours()
 
     def _due_ns(self) -> int:
-        return min((t.stream.next_ns for t in self._all() if t.stream.waiting), default=0)
+        waiting = [t.stream.next_ns for t in self._all() if t.stream.waiting]
+        return min(waiting) if waiting else max((t.heartbeat_ns for t in self._tracks), default=0)
 
     # --- what goes out ------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        self._dispatch.checkpoint(force=False)
+        self._dispatch.checkpoint(self._place(), force=False)
 
     def _hand_over(self) -> None:
-        self._dispatch.checkpoint(force=True)
+        self._dispatch.checkpoint(self._place(), force=True)
+
+    def _place(self) -> Place:
+        marks = self._market.watermarks
+        proven = {track.stream.rtype: track.proven_ns(marks) for track in self._tracks}
+        return Place(self._subscription, self._boundary_ns, proven)
 
     def _finish(self) -> None:
         """Hand over all that is in memory."""
@@ -585,3 +662,10 @@ class LiveEngine(Engine):
         if not under_way or day is None or goal_ns <= day.pre_ns:
             return 1.0
         return min(1.0, max(0.0, (self.event_ns - day.pre_ns) / (goal_ns - day.pre_ns)))
+
+
+def _subscription(streams: Sequence[Stream]) -> str:
+    """Return what streams are subscribed to: only the same can go on with what they left."""
+    symbols = ",".join(sorted({symbol for stream in streams for symbol in stream.symbols}))
+    seal = hashlib.sha256(symbols.encode()).hexdigest()[:16] if symbols else "all"
+    return f"{'+'.join(stream.schema for stream in streams)} of {seal}"

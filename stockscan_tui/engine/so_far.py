@@ -14,6 +14,9 @@ from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 
 # For how long nothing may come before the feed starts without it.
 PATIENCE_NS = 8 * SECOND_NS
+# The gateway goes by ts_event and bars by ts_recv, and the last minute's bar may not be out yet;
+# what has a bar already is not counted again.
+LEAD_NS = 2 * MINUTE_NS
 
 
 class SoFar:
@@ -48,8 +51,10 @@ class SoFar:
 
     def start_of_rest(self) -> Answer | None:
         """Return where the other streams start, None while that is to be waited for."""
+        # Not only its own stream may be what cannot be connected.
+        self._asked_ns = self._asked_ns or self._clock.now_ns()
         if self.end_ns:
-            return Answer(start_ns=self.end_ns)
+            return Answer(start_ns=self.end_ns - LEAD_NS)
         return None if self.pending else Answer()
 
     def stop_ns(self, boundary_ns: int) -> int:

@@ -12,6 +12,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from stockscan_tui.feed.protocol import LiveProtocol
 
 PORT = 13_000
-# What a refused login may say that another attempt can mend.
+# What a refused login may say that no other attempt can mend, and what it may say of such that
+# another one can.
+_FINAL = ("auth", "key", "entitle", "licen", "dataset", "permission", "not allowed", "forbidden")
 _PASSING = ("limit", "too many", "timeout", "timed out", "internal", "unavailable", "try again")
 # A wall clock that runs ahead of the monotonic one by more than this has slept, or was set.
 _JUMP_NS = 5 * SECOND_NS
@@ -139,9 +142,10 @@ class LiveFeed:
         self._call(self._awake)
 
     def _call(self, function: Callable[[], object]) -> None:
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(function)
+        if self._loop is not None:
+            # The loop may have ended meanwhile.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(function)
 
     def _run(self) -> None:
         try:
@@ -197,7 +201,7 @@ class LiveFeed:
         """Keep one stream connected until it is finished or refused for good."""
         delay_s = 0.0
         attempts = 0
-        while True:
+        while not stream.finished:
             attempts += 1
             self._say(stream, replace(stream.status, link=Link.CONNECTING, attempts=attempts))
             try:
@@ -206,8 +210,7 @@ class LiveFeed:
                 self._say(stream, LinkStatus(Link.REFUSED, sentence=str(error)))
                 return
             if reason is None:
-                self._say(stream, LinkStatus(Link.ENDED))
-                return
+                continue
             if flowed:
                 delay_s = 0.0
                 attempts = 0
@@ -220,6 +223,7 @@ class LiveFeed:
             self._say(stream, LinkStatus(Link.DOWN, 0, retry_ns, reason, attempts))
             if await self._pause(wait_s):
                 delay_s = 0.0
+        self._say(stream, LinkStatus(Link.ENDED))
 
     async def _pause(self, seconds: float) -> bool:
         """Wait; returns whether the machine awoke meanwhile."""
@@ -242,18 +246,15 @@ class LiveFeed:
         from stockscan_tui.feed.protocol import LiveProtocol  # noqa: PLC0415 - imports pandas
 
         access, patience = self._access, self._patience
-        loop = asyncio.get_running_loop()
         protocol: LiveProtocol | None = None
         pipe: Pipe | None = None
         reason = ""
         try:
             async with asyncio.timeout(patience.connect_s):
-                _, protocol = await loop.create_connection(
+                protocol = await self._reach(
                     lambda: LiveProtocol(
                         access.key, access.dataset, heartbeat_s=patience.heartbeat_s
-                    ),
-                    access.host,
-                    access.port,
+                    )
                 )
                 await self._authenticate(protocol)
             answer = await self._ask(stream)
@@ -265,8 +266,8 @@ class LiveFeed:
             stream.flowed = False
             stream.hang_up_by(lambda: self._call(protocol.transport.abort))
             protocol.deliver_to(pipe)
-            self._subscribe(protocol, stream, answer)
             stream.more_by(self._subscriber(protocol, stream))
+            self._subscribe(protocol, stream, answer)
             self._say(stream, LinkStatus(Link.OPEN))
             reason = await self._stay(protocol, stream)
             if stream.finished:
@@ -283,7 +284,26 @@ class LiveFeed:
                 _abort(protocol)
             if pipe is not None:
                 pipe.end(reason or "refused")
-        return reason, stream.flowed
+        return reason, pipe is not None and stream.flowed
+
+    async def _reach(self, make: Callable[[], LiveProtocol]) -> LiveProtocol:
+        """Connect to the first of the gateway's addresses that answers.
+
+        Raises:
+            OSError: None does, or the name has none.
+        """
+        loop = asyncio.get_running_loop()
+        failure: OSError | None = None
+        for family, address in await _addresses(self._access):
+            try:
+                _, protocol = await loop.create_connection(
+                    make, address, self._access.port, family=family
+                )
+            except OSError as error:
+                failure = failure or error
+            else:
+                return protocol
+        raise failure or OSError(f"{self._access.host} has no address")
 
     async def _authenticate(self, protocol: LiveProtocol) -> None:
         """Wait for the end of the login.
@@ -299,7 +319,7 @@ class LiveFeed:
             if error is None:
                 return
             said = printable(str(error)).strip() or "no reason given"
-            if not any(word in said.lower() for word in _PASSING):
+            if _is_final(said):
                 raise RefusedError(refusal(said, self._access.dataset))
             raise ConnectionRefusedError(f"the gateway refused the login: {said}")
         cause = protocol.disconnected.exception()
@@ -315,7 +335,7 @@ class LiveFeed:
                 future.set_result(answer)
 
         def tell(answer: Answer) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(put, answer)
 
         stream.ask_start(tell)
@@ -348,7 +368,8 @@ class LiveFeed:
                 return "nothing more is wanted"
             if awoke is not None and awoke.is_set():
                 return "the machine had slept"
-            quiet_s = 0.0 if protocol.received_bytes != seen else quiet_s + patience.look_s
+            heard = protocol.received_bytes != seen or protocol.paused
+            quiet_s = 0.0 if heard else quiet_s + patience.look_s
             seen = protocol.received_bytes
             if quiet_s >= patience.silent_s:
                 return f"nothing came for {patience.silent_s:.0f} s, not even a heartbeat"
@@ -380,6 +401,43 @@ def refusal(said: str, dataset: str) -> str:
         f"The gateway refused the key: {said}. Check DATABENTO_API_KEY; keys are listed at "
         "databento.com/portal/keys."
     )
+
+
+def _is_final(said: str) -> bool:
+    lower = said.lower()
+    return any(w in lower for w in _FINAL) and not any(w in lower for w in _PASSING)
+
+
+async def _addresses(access: Access) -> list[tuple[int, str]]:
+    """Look up a name in a thread that nobody waits for at the end: a resolver may hang.
+
+    Raises:
+        OSError: The name cannot be resolved.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[tuple[int, str]]] = loop.create_future()
+
+    def put(addresses: list[tuple[int, str]], error: OSError | None) -> None:
+        if found.done():
+            return
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(addresses)
+
+    def look_up() -> None:
+        addresses: list[tuple[int, str]] = []
+        failure: OSError | None = None
+        try:
+            infos = socket.getaddrinfo(access.host, access.port, type=socket.SOCK_STREAM)
+            addresses = [(int(family), str(place[0])) for family, _, _, _, place in infos]
+        except OSError as error:
+            failure = error
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(put, addresses, failure)
+
+    threading.Thread(target=look_up, name="stockscan-resolve", daemon=True).start()
+    return await found
 
 
 def _because(error: BaseException | None) -> str:

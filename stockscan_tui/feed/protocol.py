@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import databento_dbn as dbn
 from databento.live.protocol import DatabentoLiveProtocol
@@ -52,6 +53,11 @@ class LiveProtocol(DatabentoLiveProtocol):
         self._head = bytearray()
         self._scratch = bytearray(1 << 16)
         self._paused = False
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read because the engine must first catch up."""
+        return self._paused
 
     def deliver_to(self, pipe: Pipe) -> None:
         """Let all that comes from now on go to `pipe`."""
@@ -134,7 +140,8 @@ class LiveProtocol(DatabentoLiveProtocol):
 
 def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Callable[[], None]:
     def later() -> None:
-        if not loop.is_closed():
+        # The loop may have ended meanwhile.
+        with suppress(RuntimeError):
             loop.call_soon_threadsafe(call)
 
     return later

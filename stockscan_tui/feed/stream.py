@@ -114,6 +114,7 @@ class Stream:
         self._pipe: Pipe | None = None
         self._block: Block | None = None
         self._taken = 0
+        self._discarding = False
         self._decoder = ControlDecoder(3, ts_out=False)
         self._asked: Callable[[Answer], None] | None = None
 
@@ -122,6 +123,8 @@ class Stream:
     def ask_start(self, answer: Callable[[Answer], None]) -> None:
         """Have `answer` called, by the engine's thread, once all bytes so far are applied."""
         self._asked = answer
+        if self.finished:
+            self.answer(Answer(finished=True))
         self._wake()
 
     def new_pipe(self) -> Pipe:
@@ -202,10 +205,17 @@ class Stream:
         self.version, self.ts_out = pipe.version, pipe.ts_out
         self.ids = InstrumentIds()
         self.final = False
+        self._discarding = False
         return True
 
     def advance(self) -> bool:
         """Bring in bytes that have come, behind those that are left; False where there are none."""
+        came = self._bring_in()
+        if came and self._discarding:
+            self.position = self.end
+        return came
+
+    def _bring_in(self) -> bool:
         if self._pipe is None:
             return False
         if self._block is None:
@@ -261,6 +271,13 @@ class Stream:
         """Want nothing more of this stream."""
         self.finished = True
         self.put_down()
+        self.hang_up()
+        self.answer(Answer(finished=True))
+
+    def discard(self) -> None:
+        """Take nothing more of this connection: what it sends cannot be read."""
+        self._discarding = True
+        self.position = self.end
         self.hang_up()
 
     def put_down(self) -> None:

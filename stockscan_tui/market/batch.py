@@ -96,7 +96,7 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time for which the feed was not there; replaces what is stored from the same instant.
+    """A time for which the feed was not there; replaces what is stored of that instant and reason.
 
     Times are ns since 1970: `from_ns` is the last record before it, `to_ns` its end, 0 while it
     lasts, and `healed_ns` when everything in it had been fetched, 0 until then.

@@ -7,7 +7,8 @@ instant. They are read back by this very layout only: a header in JSON, and the 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -15,19 +16,34 @@ import zstandard
 
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.batch import BarBatch, BarSource, Watermark
-from stockscan_tui.market.calendar import Calendar, Session, TradingDay
+from stockscan_tui.market.batch import BarBatch, BarSource
+from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session, TradingDay
 from stockscan_tui.market.snapshot import Floats
 from stockscan_tui.market.state import SESSION_WIDTH, Market
 
 # The first goes up whenever a field of the state changes its place or meaning.
-_LAYOUT = (1, k.STATE_WIDTH, SESSION_WIDTH)
+_LAYOUT = (2, k.STATE_WIDTH, SESSION_WIDTH)
 LEVEL = 1
 _MAX_BYTES = 1 << 30
 
 
-def freeze(market: Market, day: TradingDay) -> bytes:
-    """Return the state of all symbols on `day`, the sessions' figures and the clock."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run stands besides its market.
+
+    Attributes:
+        subscription: What it is subscribed to; only a run with the same goes on from it.
+        boundary_ns: The end of the minute that goes on, in ns since 1970.
+        proven_ns: By record type, the instant up to which all that there was has come.
+    """
+
+    subscription: str = ""
+    boundary_ns: int = 0
+    proven_ns: Mapping[int, int] = field(default_factory=dict)
+
+
+def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
+    """Return the state of all symbols on `day`, the sessions' figures, watermarks and the clock."""
     count = market.count
     header = {
         "layout": _LAYOUT,
@@ -36,6 +52,10 @@ def freeze(market: Market, day: TradingDay) -> bytes:
         "mark_mode": int(market.ctl[k.MARK_MODE]),
         "clock_ns": market.clock_ns,
         "session_start_ns": int(market.ctl[k.SESSION_START_NS]),
+        "subscription": place.subscription,
+        "boundary_ns": place.boundary_ns,
+        "proven_ns": {str(rtype): ns for rtype, ns in place.proven_ns.items()},
+        "watermarks": market.watermarks[:, : k.MARK_SKIP_NS].tolist(),
         "symbols": market.symbols.names,
     }
     head = json.dumps(header).encode()
@@ -50,7 +70,7 @@ def freeze(market: Market, day: TradingDay) -> bytes:
     return zstandard.compress(b"".join(parts), LEVEL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Header:
     """What bytes of `freeze` say of themselves; times are ns since 1970."""
 
@@ -60,7 +80,14 @@ class Header:
     mark_mode: int
     clock_ns: int
     session_start_ns: int
+    place: Place
+    watermarks: k.Int64s
     symbols: tuple[str, ...]
+
+    def saw(self, rtype: int) -> bool:
+        """Whether a record of that type had been applied."""
+        own = (self.watermarks[:, k.MARK_KEY] >> 16) == rtype
+        return bool((self.watermarks[own, k.MARK_NS] > 0).any())
 
 
 def read_header(frozen: bytes) -> Header | None:
@@ -81,10 +108,16 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
             mark_mode=int(said["mark_mode"]),
             clock_ns=int(said["clock_ns"]),
             session_start_ns=int(said["session_start_ns"]),
+            place=Place(
+                str(said["subscription"]),
+                int(said["boundary_ns"]),
+                {int(rtype): int(ns) for rtype, ns in said["proven_ns"].items()},
+            ),
+            watermarks=np.array(said["watermarks"], np.int64).reshape(-1, k.MARK_SKIP_NS),
             symbols=tuple(said["symbols"]),
         )
         values = np.frombuffer(raw, np.int64, offset=8 + size)
-    except (zstandard.ZstdError, ValueError, KeyError, TypeError):
+    except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError):
         return None
     whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + 2)
     return (header, values) if header.layout == _LAYOUT and len(values) == whole else None
@@ -125,11 +158,16 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     market.ctl[k.CLOCK_NS] = header.clock_ns
     market.ctl[k.SESSION_START_NS] = header.session_start_ns
     market.ctl[k.IN_SESSION] = header.session is not Session.CLOSED
+    market.watermarks[: len(header.watermarks), : k.MARK_SKIP_NS] = header.watermarks
     return True
 
 
 def restore_bars(market: Market, bars: BarBatch) -> None:
-    """Put stored bars of the last hour into an empty log; every symbol must have its slot."""
+    """Put stored bars of the last hour into an empty log; every symbol must have its slot.
+
+    Of minutes before them only the store knows what there was.
+    """
+    market.ctl[k.HELD_FROM_MINUTE] = market.clock_ns // MINUTE_NS - k.KEPT_MINUTES
     order = np.lexsort((bars.slot, bars.minute))
     while len(market.bars) // k.BAR_WIDTH < 2 * len(order):
         market.grow_bars()
@@ -148,8 +186,8 @@ def restore_bars(market: Market, bars: BarBatch) -> None:
         k.BAR_LAST_NS: bars.last_ns,
         k.BAR_SLOT: bars.slot.astype(np.int64),
     }
-    for field, column in columns.items():
-        log[:, field] = column[order]
+    for place, column in columns.items():
+        log[:, place] = column[order]
     source = bars.source[order]
     log[:, k.BAR_FLAGS] = np.where(source == BarSource.TRADES, 0, k.BAR_OHLCV)
     log[source == BarSource.BACKFILL, k.BAR_FLAGS] |= k.BAR_BACKFILL
@@ -166,14 +204,6 @@ def _link(market: Market, log: k.Int64s) -> None:
     log[by_slot[1:][same], k.BAR_BEFORE] = by_slot[:-1][same] + 1
     newest = np.append(~same, True)[: len(by_slot)]
     market.rows[slot[by_slot[newest]], k.NEWEST_BAR] = by_slot[newest] + 1
-
-
-def restore_watermarks(market: Market, watermarks: tuple[Watermark, ...]) -> None:
-    """Let the watermarks be those that were stored."""
-    for row, mark in zip(market.watermarks, watermarks, strict=False):
-        row[k.MARK_KEY] = mark.rtype << 16 | mark.publisher_id
-        row[k.MARK_NS] = mark.ts_recv_ns
-        row[k.MARK_COUNT] = mark.count
 
 
 def pack_marks(marks: Floats) -> bytes:

@@ -62,6 +62,7 @@ BACKFILLING = 26
 HEAL_FROM_NS = 27
 HEAL_TO_NS = 28
 HEAL_FIRST_NS = 29
+HELD_FROM_MINUTE = 30
 PIPE = 32
 PIPE_DEPTH = 16
 CTL_WIDTH = PIPE + PIPE_DEPTH
@@ -138,16 +139,19 @@ LATE_WIDTH = 5
 LATE_BAR = 1
 LATE_SESSION = 2
 
-# marks[row]: rtype << 16 | publisher, the newest ts_recv applied and the records at it; then, while
-# a stream repeats itself, the ts_recv up to which it does (0 once it is past), how many records at
-# that instant are still to come, and the ts_recv of the first record beyond it
+# marks[row]: rtype << 16 | publisher, the newest ts_recv applied, the records at it, and the older
+# ones that came late behind it; then, while a stream repeats itself, the ts_recv up to which it
+# does (0 once it is past), how many records at that instant and how many late ones are still to
+# come again, and the ts_recv of the first record beyond it
 MARK_KEY = 0
 MARK_NS = 1
 MARK_COUNT = 2
-MARK_SKIP_NS = 3
-MARK_SKIP_LEFT = 4
-MARK_BEYOND_NS = 5
-MARK_WIDTH = 6
+MARK_LATE = 3
+MARK_SKIP_NS = 4
+MARK_SKIP_LEFT = 5
+MARK_SKIP_LATE = 6
+MARK_BEYOND_NS = 7
+MARK_WIDTH = 8
 
 # why the loop came back
 NEED_BYTES = 0
@@ -370,6 +374,9 @@ def _bar_of(state: Int64s, bars: Int64s, ctl: Int64s, slot: int, minute: int) ->
         bound = found
         newer = c
         place = bars[c + BAR_BEFORE]
+    if minute < ctl[HELD_FROM_MINUTE]:
+        # An earlier run had this minute, and only the store knows whether it had the bar.
+        return -1
     head = ctl[BARS_HEAD]
     c = head * BAR_WIDTH
     for f in range(BAR_WIDTH):
@@ -681,11 +688,17 @@ def _repeats(marks: Int64s, row: int, ts: int) -> bool:
             marks[row, MARK_SKIP_NS] = 0
             marks[row, MARK_BEYOND_NS] = ts
         return False
-    if ts < skip_ns:
+    if ts == skip_ns:
+        if marks[row, MARK_SKIP_LEFT] == 0:
+            return False
+        marks[row, MARK_SKIP_LEFT] -= 1
         return True
-    if marks[row, MARK_SKIP_LEFT] == 0:
+    if marks[row, MARK_SKIP_LEFT] > 0:
+        return True
+    # Behind all that was seen at the newest instant: late ones, seen or new.
+    if marks[row, MARK_SKIP_LATE] == 0:
         return False
-    marks[row, MARK_SKIP_LEFT] -= 1
+    marks[row, MARK_SKIP_LATE] -= 1
     return True
 
 
@@ -694,8 +707,11 @@ def _note_watermark(marks: Int64s, row: int, ts: int) -> None:
     if ts > marks[row, MARK_NS]:
         marks[row, MARK_NS] = ts
         marks[row, MARK_COUNT] = 1
+        marks[row, MARK_LATE] = 0
     elif ts == marks[row, MARK_NS]:
         marks[row, MARK_COUNT] += 1
+    else:
+        marks[row, MARK_LATE] += 1
 
 
 @compiled

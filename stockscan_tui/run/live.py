@@ -157,7 +157,6 @@ class LiveRun(Run):
             return Saved(
                 state=state,
                 marks=reader.minute_marks(),
-                watermarks=reader.watermarks(),
                 bars=reader.bars_since(header.clock_ns - _KEPT_NS, header.symbols),
                 gaps=reader.gaps(header.session_date),
             )
@@ -181,6 +180,7 @@ class LiveRun(Run):
         Raises:
             StockscanError: The run failed, or bars could not be written.
         """
+        self.engine.stop()
         self._feed.stop()
         if self._reference is not None:
             self._reference.stop()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stockscan_tui.engine.core import ReferenceData
 from stockscan_tui.feed.daily import (
+    RETRY_NS,
     DailyCache,
     average_volumes,
     fetch_closes,
@@ -178,9 +179,11 @@ class ReferenceThread:
             now_ns = self._engine.event_ns
             session_date = self._wanted(now_ns)
             if session_date != done or now_ns >= due_ns:
-                awaiting = self._fetch(fetching, session_date)
+                awaiting, failed = self._fetch(fetching, session_date)
                 done = session_date
                 due_ns = next_fetch_ns(self._calendar, now_ns, awaiting=awaiting)
+                if failed:
+                    due_ns = min(due_ns, now_ns + RETRY_NS)
             self._stop.wait(LOOK_S)
 
     def _wanted(self, now_ns: int) -> date:
@@ -192,17 +195,28 @@ class ReferenceThread:
         evening_ns = self._calendar.day(today).post_end_ns + 15 * 60 * SECOND_NS
         return following.session_date if following and now_ns >= evening_ns else today
 
-    def _fetch(self, fetching: Fetching, session_date: date) -> bool:
-        """Fetch and hand over; returns whether the last day's closes are still to come."""
-        found = fetching.closes(session_date)
-        self._engine.learn(found)
-        self._engine.learn(fetching.volumes(session_date))
-        curve = self._curve(session_date)
-        if curve is not None:
-            self._engine.learn(ReferenceData(curve=curve))
+    def _fetch(self, fetching: Fetching, session_date: date) -> tuple[bool, bool]:
+        """Fetch and hand over.
+
+        Returns whether the last day's closes are still to come, and whether anything failed.
+        """
+        awaiting = True
+        try:
+            found = fetching.closes(session_date)
+            self._engine.learn(found)
+            awaiting = self._calendar.previous(session_date) not in found.closes
+            self._engine.learn(fetching.volumes(session_date))
+            curve = self._curve(session_date)
+            if curve is not None:
+                self._engine.learn(ReferenceData(curve=curve))
+        except Exception as error:  # noqa: BLE001 - told to the engine
+            # Reference data never ends a capture, nor its own thread.
+            LOG.exception("reference data")
+            fetching.problems.append(f"Reference data could not be had: {error}.")
+        failed = bool(fetching.problems)
         while fetching.problems:
             self._engine.learn(ReferenceData(problem=fetching.problems.pop()))
-        return self._calendar.previous(session_date) not in found.closes
+        return awaiting, failed
 
     def _curve(self, session_date: date) -> VolumeCurve | None:
         """Return the database's own curve, None while it has too few days."""

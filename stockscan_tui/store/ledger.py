@@ -227,7 +227,7 @@ class Ledger:
         self._run_sql(sql.INSERT_CLOSES, [closes.session_date])
 
     def _write_gap(self, gap: Gap) -> None:
-        self._run_sql(sql.DELETE_GAP, [gap.from_ns])
+        self._run_sql(sql.DELETE_GAP, [gap.from_ns, gap.reason])
         times = [gap.from_ns, gap.to_ns, gap.reason, gap.healed_ns]
         self._run_sql(sql.INSERT_GAP, [gap.session_date, *times])
 

@@ -84,7 +84,7 @@ WHERE closes.session_date = ? AND closes.symbol_id = incoming.symbol_id
 
 INSERT_CLOSES = "INSERT INTO closes SELECT ?, symbol_id, close, official FROM incoming"
 
-DELETE_GAP = "DELETE FROM gaps WHERE from_ts = make_timestamp_ns(?)::TIMESTAMP"
+DELETE_GAP = "DELETE FROM gaps WHERE from_ts = make_timestamp_ns(?)::TIMESTAMP AND reason = ?"
 INSERT_GAP = """
 INSERT INTO gaps SELECT $1, make_timestamp_ns($2)::TIMESTAMP,
     CASE WHEN $3 > 0 THEN make_timestamp_ns($3)::TIMESTAMP END, $4,

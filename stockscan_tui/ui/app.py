@@ -95,7 +95,7 @@ class StockscanApp(App[int]):
         self._player: Player | None = None
         self._failure: StockscanError | None = None
         self._crash: BaseException | None = None
-        self._shown = -1
+        self._told = ""
         self._board: BoardScreen | None = None
         self._held: Snapshot | None = None
         self._leaving = threading.Event()
@@ -188,8 +188,10 @@ class StockscanApp(App[int]):
         if snapshot is None or self._board is None or not self._board.ready or self._leaving_now:
             return
         self._show(snapshot)
-        if self._player is not None and self._player.failure():
-            self.notify(self._player.failure(), severity="error", markup=False, timeout=60)
+        failure = self._player.failure() if self._player is not None else ""
+        if failure and failure != self._told:
+            self._told = failure
+            self.notify(failure, severity="error", markup=False, timeout=60)
 
     def _show(self, snapshot: Snapshot) -> None:
         if self._held:

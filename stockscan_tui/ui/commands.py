@@ -72,6 +72,14 @@ SYMBOL = (
 def bindings(commands: tuple[Command, ...]) -> list[BindingType]:
     """Return Textual's bindings for commands; the footer is our own."""
     return [
-        Binding(command.keys, command.action, command.doc, show=False, id=command.id)
+        Binding(
+            command.keys,
+            command.action,
+            command.doc,
+            show=False,
+            id=command.id,
+            # Whatever lies over the board, this one ends the program.
+            priority=command.id == "stop",
+        )
         for command in commands
     ]

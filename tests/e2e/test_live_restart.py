@@ -50,7 +50,6 @@ def stored(before: ListSink, batches: list[Batch]) -> tuple[Saved, ListSink]:
     saved = Saved(
         state=newest.checkpoint.state,
         marks=marks[-128:],
-        watermarks=newest.watermarks,
         bars=bar_rows(sink, header.symbols, header.clock_ns - 64 * MINUTE_NS),
         gaps=tuple(gaps.values()),
     )
