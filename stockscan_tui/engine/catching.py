@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from stockscan_tui.feed.stream import Stream
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import Gap
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.calendar import SECOND_NS
 
 # The gateway filters on ts_event, which is before ts_recv by as much as this.
 OVERLAP_NS = 60 * SECOND_NS
 # Publishers of one stream come in order of time: one that has been silent for longer than this
 # has had nothing, or it would have come before the others' newest.
-SILENT_PUBLISHER_NS = 5 * MINUTE_NS
+SILENT_PUBLISHER_NS = 60 * SECOND_NS
 
 
 @dataclass(slots=True)
@@ -86,9 +86,13 @@ class Catching:
         newer has come; None where nothing was left out.
         """
         own = marks[self._own(marks)]
-        if self.gap is None or not (own[:, k.MARK_SKIP_LEFT] > 0).any():
-            return None
         beyond = own[own[:, k.MARK_BEYOND_NS] > 0, k.MARK_BEYOND_NS]
+        short = own[:, k.MARK_SKIP_LEFT] > 0
+        if len(beyond):
+            # Another publisher's may be a little ahead.
+            short &= own[:, k.MARK_SKIP_NS] < beyond.max()
+        if self.gap is None or not short.any():
+            return None
         return self.gap.from_ns, int(beyond.min()) if len(beyond) else 0
 
     def seen_beyond(self, marks: k.Int64s) -> bool:

@@ -18,7 +18,7 @@ from stockscan_tui.engine.so_far import SoFar
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
-from stockscan_tui.feed.stream import Answer, Link, Stream
+from stockscan_tui.feed.stream import STOPPED, Answer, Link, Stream
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, Gap
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
@@ -231,7 +231,8 @@ class LiveEngine(Engine):
         self._take_up_leaders()
         for track in self._tracks:
             track.heartbeat_ns = header.place.proven_ns.get(track.stream.rtype, 0)
-            self._breaks.broke(track, day, "stockscan was not running")
+            reason = self._reason(track, "stockscan was not running")
+            self._breaks.broke(track, day, reason)
         begun = {track.gap.from_ns // 1000 for track in self._tracks if track.gap is not None}
         for gap in saved.gaps:
             if gap.to_ns == 0 and gap.from_ns // 1000 not in begun:
@@ -433,6 +434,9 @@ class LiveEngine(Engine):
         self._market.ctl[k.RECORDS] += 1
         if said.ts_ns > k.EARLIEST_NS:
             track.goal_ns = track.goal_ns or said.ts_ns
+            if not self._boundary_ns:
+                # Against it the first record's time is held.
+                self._market.ctl[k.CLOCK_NS] = track.goal_ns
         if said.error:
             self._take_error(track, said)
         elif said.code == HEARTBEAT:
@@ -491,11 +495,12 @@ class LiveEngine(Engine):
     def _connection_ended(self, track: Catching) -> None:
         reason = track.stream.reason
         track.stream.put_down()
-        over = self._stopping.is_set()
+        over = self._stopping.is_set() or reason == STOPPED
         if track in self._tracks and self._market.day is not None and not over:
-            if len(self._tracks) > 1:
-                reason = f"{track.stream.schema}: {reason}"
-            self._breaks.broke(track, self._market.day, reason)
+            self._breaks.broke(track, self._market.day, self._reason(track, reason))
+
+    def _reason(self, track: Catching, reason: str) -> str:
+        return f"{track.stream.schema}: {reason}" if len(self._tracks) > 1 else reason
 
     def _answer_all(self) -> None:
         """Tell the feed where connections are to start, as far as that is known."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.errors import StockscanError
-from stockscan_tui.feed.stream import Answer, Link, LinkStatus, Stream
+from stockscan_tui.feed.stream import STOPPED, Answer, Link, LinkStatus, Stream
 from stockscan_tui.log import LOG
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.text import printable
@@ -277,7 +277,7 @@ class LiveFeed:
         except OSError as error:
             reason = _words(error, access)
         except asyncio.CancelledError:
-            reason = "stopped"
+            reason = STOPPED
             raise
         finally:
             if protocol is not None:

@@ -26,6 +26,8 @@ RTYPES = {
     "ohlcv-1s": RType.OHLCV_1S,
     "ohlcv-1m": RType.OHLCV_1M,
 }
+# Why a connection ends that we end ourselves.
+STOPPED = "stopped"
 _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 

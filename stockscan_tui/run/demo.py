@@ -123,6 +123,8 @@ class DemoRun(LiveRun):
             StockscanError: The run failed, or bars could not be written.
         """
         self._closing.set()
+        # It may be starting anew, and somebody wait for it.
+        self._gateway.kill()
         try:
             summary = super().close()
             if self._own_database:

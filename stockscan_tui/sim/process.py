@@ -68,6 +68,10 @@ class GatewayProcess:
         """Whether it still runs."""
         return self._process.poll() is None
 
+    def kill(self) -> None:
+        """End it at once; returns without waiting."""
+        self._process.kill()
+
     def close(self) -> None:
         """End it."""
         self._process.terminate()
