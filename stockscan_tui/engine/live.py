@@ -373,12 +373,20 @@ class LiveEngine(Engine):
                     return moved
                 # The very first record: the market begins with it.
                 ctl[k.CLOCK_NS] = 0
-                self._begin(stream.next_ns)
+                self._begin_with(stream)
                 return True
             else:
                 moved = True
                 self._see_to(reason, track)
         return moved
+
+    def _begin_with(self, stream: Stream) -> None:
+        """Let the market begin with a stream's first record, if its time can be."""
+        try:
+            self._begin(stream.next_ns)
+        except StockscanError as error:
+            self._tell(f"{stream.schema}: a record was left out. {error}")
+            stream.step_over()
 
     def _more_bytes(self, track: Catching) -> bool:
         """Bring in what has come; at a connection's end let go of it. False for nothing more."""

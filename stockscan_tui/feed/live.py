@@ -11,6 +11,7 @@ import asyncio
 import random
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -110,6 +111,7 @@ class LiveFeed:
         self._stop = threading.Event()
         self._stopped: asyncio.Event | None = None
         self._awoke: asyncio.Event | None = None
+        self._added: deque[Stream] = deque()
         self._more: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="stockscan-feed", daemon=True)
 
@@ -118,14 +120,15 @@ class LiveFeed:
         self._thread.start()
 
     def add(self, stream: Stream) -> None:
-        """Keep one more stream connected; may be called from any thread."""
+        """Keep one more stream connected; may be called from any thread, and before the start."""
+        self._added.append(stream)
+        self._call(self._begin_added)
 
-        def begin() -> None:
-            task = asyncio.get_running_loop().create_task(self._keep(stream))
+    def _begin_added(self) -> None:
+        while self._added:
+            task = asyncio.get_running_loop().create_task(self._keep(self._added.popleft()))
             self._more.add(task)
             task.add_done_callback(self._more.discard)
-
-        self._call(begin)
 
     def stop(self) -> None:
         """Close all connections; returns at once."""
@@ -165,6 +168,7 @@ class LiveFeed:
         if self._stop.is_set():
             return
         tasks = [asyncio.create_task(self._keep(stream)) for stream in self._streams]
+        self._begin_added()
         watch = asyncio.create_task(self._watch_sleep())
         ended = asyncio.create_task(self._stopped.wait())
         waits: list[asyncio.Future[Any]] = [ended, asyncio.gather(*tasks)]
