@@ -312,12 +312,12 @@ class LiveEngine(Engine):
     def _clock_of(self, track: Catching, clock_ns: int) -> int:
         """Return the event time that a stream's next records are held against.
 
-        A replay is not late for what other streams have brought meanwhile; and before the very
-        first record the gateway's own clock says what is absurd.
+        Nothing is late for what other streams have brought meanwhile; and before the very first
+        record the gateway's own clock says what is absurd.
         """
         if clock_ns == 0:
             return track.goal_ns
-        if not track.active:
+        if not track.active and len(self._tracks) == 1:
             return clock_ns
         return min(clock_ns, track.last_ns(self._market.watermarks) or clock_ns - 3 * MINUTE_NS)
 
