@@ -7,14 +7,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import zstandard
 
 from stockscan_tui.engine.breaks import IDLE_NS, Breaks
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.core import Engine, Options, Surroundings
-from stockscan_tui.engine.healing import AskHistory, Healing, leaders
+from stockscan_tui.engine.following import Following
+from stockscan_tui.engine.healing import AskHistory, Healing
 from stockscan_tui.engine.so_far import SoFar
+from stockscan_tui.engine.standing import phase_of, progress_of, shown
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
@@ -36,8 +37,6 @@ WAIT_S = 0.05
 # How long the streams of one market may lie apart at a minute's end.
 GRACE_NS = SECOND_NS // 4
 MOST_LAG_NS = 3600 * SECOND_NS
-# Heartbeats come every ten seconds.
-SILENT_NS = 13 * SECOND_NS
 
 HEARTBEAT = 0
 SLOW_READER = 2
@@ -101,9 +100,7 @@ class LiveEngine(Engine):
         self._refusal = ""
         self._breaks = Breaks(self._market, given.clock, self._keep_gap)
         self._healing = Healing(self._market, given.clock)
-        self._leaders: Catching | None = None
-        self._connect_leaders: Callable[[Stream], None] = lambda _stream: None
-        self._followed_ns = 0
+        self._following: Following | None = None
         for track in self._all():
             track.stream.waken_by(self._wake.set)
 
@@ -130,30 +127,21 @@ class LiveEngine(Engine):
             stream: A subscription to trades without symbols.
         """
         self._subscription += " and trades of leaders"
-        self._connect_leaders = connect
-        self._leaders = Catching(stream)
+        self._following = Following(self._market, self._clock, connect, stream)
         stream.waken_by(self._wake.set)
 
     def _follow_leaders(self) -> None:
-        track, now_ns = self._leaders, self._clock.now_ns()
-        if track is None or now_ns - self._followed_ns < SECOND_NS:
-            return
-        self._followed_ns = now_ns
-        names = self._market.symbols.names
-        known = set(track.stream.symbols)
-        fresh = sorted({names[slot] for slot in leaders(self._market)} - known)
-        if not fresh:
-            return
-        track.stream.want_more(fresh)
-        if not known:
-            self._tracks.append(track)
-            self._connect_leaders(track.stream)
+        if self._following is not None and self._following.look():
+            self._tracks.append(self._following.track)
 
     @property
     def phase(self) -> Phase:
         """How the feed stands."""
         over = self._phase in (Phase.ENDED, Phase.FAILED)
-        return self._phase if over else self._live_phase()
+        return self._phase if over else self._standing()
+
+    def _standing(self) -> Phase:
+        return phase_of(tuple(self._tracks), self._so_far, self._clock.now_ns())
 
     def health(self) -> Health:
         """Return the counts as they stand."""
@@ -228,7 +216,8 @@ class LiveEngine(Engine):
         self._next_day = self._calendar.next_day(day.session_date)
         self._learn_closes(day)
         self._resolve(range(market.count))
-        self._take_up_leaders()
+        if self._following is not None and self._following.go_on():
+            self._tracks.append(self._following.track)
         for track in self._tracks:
             track.heartbeat_ns = header.place.proven_ns.get(track.stream.rtype, 0)
             reason = self._reason(track, "stockscan was not running")
@@ -270,17 +259,6 @@ class LiveEngine(Engine):
         for gap in saved.gaps:
             if gap.to_ns == 0:
                 self._keep_gap(replace(gap, to_ns=header.clock_ns))
-
-    def _take_up_leaders(self) -> None:
-        """Subscribe again to the trades of those whose trades made their bars."""
-        rows = self._market.rows
-        followed = np.flatnonzero(rows[:, k.SOURCE] == k.FROM_TRADES)
-        if self._leaders is None or not len(followed):
-            return
-        names = self._market.symbols.names
-        self._leaders.stream.want_more([names[slot] for slot in followed])
-        self._tracks.append(self._leaders)
-        self._connect_leaders(self._leaders.stream)
 
     # --- records ------------------------------------------------------------------------------
 
@@ -640,41 +618,10 @@ class LiveEngine(Engine):
 
     def _feed(self) -> Feed:
         self._phase = self.phase
-        statuses = [track.stream.status for track in self._tracks]
-        status = next((s for s in statuses if s.link is not Link.OPEN), statuses[0])
-        now_ns = self._clock.now_ns()
-        return replace(
-            self._options.feed,
-            phase=self._phase,
-            progress=self._progress(),
-            message=status.sentence,
-            since_s=max(0, now_ns - status.since_ns) / SECOND_NS,
-            retry_s=max(0, status.retry_ns - now_ns) / SECOND_NS if status.retry_ns else 0.0,
-        )
-
-    def _live_phase(self) -> Phase:
-        links = [t.stream.status.link for t in self._tracks if t.stream.clocked]
-        if Link.DOWN in links:
-            return Phase.DOWN
-        if self._so_far is not None and self._so_far.pending and self._so_far.track.stream.open:
-            return Phase.PRIMING
-        if Link.CONNECTING in links:
-            down = any(t.stream.status.sentence for t in self._tracks)
-            return Phase.DOWN if down else Phase.CONNECTING
-        if any(t.active for t in self._tracks):
-            return Phase.CATCHING_UP
-        heard_ns = max(t.heard_ns for t in self._tracks)
-        silent = self._clock.now_ns() - heard_ns > SILENT_NS
-        return Phase.SILENT if silent else Phase.LIVE
-
-    def _progress(self) -> float:
-        """Return how far the way back to the present is gone, from 0 to 1."""
-        day = self._market.day
         goal_ns = max((track.goal_ns for track in self._all()), default=0)
-        under_way = self._phase in (Phase.CATCHING_UP, Phase.PRIMING)
-        if not under_way or day is None or goal_ns <= day.pre_ns:
-            return 1.0
-        return min(1.0, max(0.0, (self.event_ns - day.pre_ns) / (goal_ns - day.pre_ns)))
+        progress = progress_of(self._phase, goal_ns, self.event_ns, self._market.day)
+        now_ns = self._clock.now_ns()
+        return shown(self._options.feed, self._tracks, self._phase, progress, now_ns)
 
 
 def _subscription(streams: Sequence[Stream]) -> str:

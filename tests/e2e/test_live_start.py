@@ -96,7 +96,7 @@ def test_a_machine_that_has_slept_connects_at_once() -> None:
         )
         taken.wait_until(lambda engine: engine.health().records > 100)
         gateway.drop_all()
-        taken.wait_until(lambda engine: engine._live_phase() is Phase.DOWN)
+        taken.wait_until(lambda engine: engine.phase is Phase.DOWN)
         taken.feed.retry_now()
         taken.wait_until(lambda engine: engine.health().healed == 1)
         taken.end()
