@@ -181,7 +181,11 @@ class _Text:
 
 def summary_text(summary: Summary) -> str:
     """Return the summary as lines for a person."""
-    return (
+    gaps = ""
+    if summary.gaps:
+        word = "gap" if summary.gaps == 1 else "gaps"
+        gaps = f"{summary.gaps:,} {word} in the feed, {summary.healed:,} healed\n"
+    return gaps + (
         f"{summary.records:,} records ({summary.trades:,} trades, {summary.quotes:,} quotes) of "
         f"{summary.symbols:,} symbols in {summary.elapsed_s:.1f} s\n"
         f"{summary.bars:,} one-minute bars in {printable(summary.db)}\n"

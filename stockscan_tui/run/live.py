@@ -84,10 +84,10 @@ class LiveRun(Run):
         self.database = request.database
         dataset = request.access.dataset
         self._recorder: Recorder | None = None
-        if request.record is not None:
-            self._recorder = Recorder(request.record, dataset=dataset, calendar=calendar)
         self.writer = Writer.open(request.database, dataset=dataset, capacity=64, resume=True)
         try:
+            if request.record is not None:
+                self._recorder = Recorder(request.record, dataset=dataset, calendar=calendar)
             streams, history = _streams(request)
             self.engine = LiveEngine(
                 streams,
