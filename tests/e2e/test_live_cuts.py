@@ -11,7 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.live import LiveEngine
+from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import Gap
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.sim.faults import Fault
@@ -72,16 +74,21 @@ def saved_gaps(sink: ListSink) -> dict[int, Gap]:
 
 def finish(capture_: Capture, tape: Tape, schemas: Sequence[str]) -> None:
     """Wait until every stream is at its end and no gap is open, then stop."""
-    ends = {}
+    ends: dict[str, tuple[int, int]] = {}
     for schema in schemas:
         stream = tape.stream(schema)
         assert stream is not None
-        ends[schema] = stream.due_ns(-1) - (1 if schema.startswith("ohlcv") else 0)
+        name = "ts_event" if schema.startswith("ohlcv") else "ts_recv"
+        newest = stream.records[name][-1]
+        # Many may share the last instant.
+        count = int(np.count_nonzero(stream.records[name] == newest))
+        last = stream.due_ns(-1) - (1 if schema.startswith("ohlcv") else 0)
+        ends[schema] = (last, count)
 
     def reached(engine: LiveEngine) -> bool:
         marks = engine._market.watermarks
         return all(
-            track.last_ns(marks) >= ends[track.stream.schema]
+            (track.last_ns(marks), seen_at(marks, track)) == ends[track.stream.schema]
             and track.gap is None
             and not track.stream.waiting
             for track in engine._tracks
@@ -89,6 +96,12 @@ def finish(capture_: Capture, tape: Tape, schemas: Sequence[str]) -> None:
 
     capture_.wait_until(reached)
     capture_.end()
+
+
+def seen_at(marks: k.Int64s, track: Catching) -> int:
+    """Return how many records of a stream were seen at its newest instant."""
+    own = marks[(marks[:, k.MARK_KEY] >> 16) == track.stream.rtype]
+    return int(own[:, k.MARK_COUNT].sum())
 
 
 def expected(tape: Tape, name: str) -> dict[tuple[str, int], list[int]]:
