@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.filters import SymbolFilter, parse_filter
-from stockscan_tui.market.snapshot import Phase, Snapshot
+from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.commands import BOARD, EVERYWHERE, bindings
@@ -27,6 +27,8 @@ PANEL_FROM = 170
 STRIP_FROM = 112
 STRIP_ROWS_FROM = 32
 HINT_S = 60.0
+# A live feed goes on for hours after what went wrong once.
+PROBLEM_S = 60.0
 DETAIL_AFTER_S = 0.15
 
 
@@ -55,6 +57,8 @@ class BoardScreen(Screen[None]):
         self._refused = ""
         self.held = False
         self._detail_waits = False
+        self._problems_told = 0
+        self._problem_since_s = 0.0
         self.ready = False
 
     def compose(self) -> ComposeResult:
@@ -135,8 +139,13 @@ class BoardScreen(Screen[None]):
         if self.query_one(FilterInput).display:
             matching = f"{len(self._ranking.rows):,} match · Enter keeps · Esc restores"
             return " " + printable(self._refused or matching)
-        if snapshot.health.problems:
-            return " " + printable(snapshot.health.problems[-1])
+        problems = snapshot.health.problems
+        if len(problems) != self._problems_told:
+            self._problems_told = len(problems)
+            self._problem_since_s = self._now_s
+        lasting = snapshot.feed.phase not in LIVE_PHASES
+        if problems and (lasting or self._now_s - self._problem_since_s < PROBLEM_S):
+            return " " + printable(problems[-1])
         if snapshot.feed.phase is Phase.ENDED:
             bars = f"{snapshot.health.bars:,} bars are saved"
             return f" end of file at {fmt.clock(snapshot.event_ns)} · {bars} · q quits"
