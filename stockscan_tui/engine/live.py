@@ -293,11 +293,12 @@ class LiveEngine(Engine):
         Nothing is late for what other streams have brought meanwhile; and before the very first
         record the gateway's own clock says what is absurd.
         """
-        if clock_ns == 0:
+        if not self._boundary_ns:
             return track.goal_ns
         if not track.active and len(self._tracks) == 1:
             return clock_ns
-        return min(clock_ns, track.last_ns(self._market.watermarks) or clock_ns - 3 * MINUTE_NS)
+        own_ns = track.last_ns(self._market.watermarks) or clock_ns - 3 * MINUTE_NS
+        return max(0, min(clock_ns, own_ns))
 
     def _take_up(self, track: Catching) -> None:
         """A new connection of a stream begins."""

@@ -53,6 +53,7 @@ def test_a_start_in_mid_session_has_the_whole_session() -> None:
         assert market.rows[slot, k.LOW] == own["price"].min()
         assert market.rows[slot, k.OPEN] == own["price"][0]
     assert not saved_gaps(taken.sink)
+    assert taken.engine.health().late == 0
 
 
 def test_without_the_session_so_far_the_feed_starts_all_the_same() -> None:
