@@ -16,7 +16,7 @@ from stockscan_tui.engine.core import Engine
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey, rank
-from stockscan_tui.market.snapshot import Snapshot
+from stockscan_tui.market.snapshot import Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.memory import resident_mb
 from stockscan_tui.run.common import Run, Summary
@@ -72,14 +72,27 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
 def _wait(run: Run, report: Report, clock: Clock, stop: Event, printer: Printer) -> None:
     """Return at the run's end, or when it is to end; print its health until then."""
     began_ns = told_ns = clock.now_ns()
+    down = False
     while run.engine.running:
         clock.wait(stop, POLL_S)
+        down = _tell_link(run.engine.feed(), down=down)
         now_ns = clock.now_ns()
         if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
             return
         if now_ns - told_ns >= HEALTH_EVERY_NS:
             told_ns = now_ns
             printer.health(run.engine)
+
+
+def _tell_link(feed: Feed, *, down: bool) -> bool:
+    """Say when a live feed has gone down and when it is back; returns whether it is down."""
+    if (feed.phase is Phase.DOWN) == down:
+        return down
+    if down:
+        sys.stderr.write(f"stockscan: connected again: {feed.phase.value}\n")
+    else:
+        sys.stderr.write(f"stockscan: down: {printable(feed.message)}; it is tried again\n")
+    return not down
 
 
 def leaders(snapshot: Snapshot, report: Report) -> list[int]:

@@ -273,7 +273,7 @@ class Engine(ABC):
         """Let go of where the records come from."""
 
     @abstractmethod
-    def _feed(self) -> Feed:
+    def feed(self) -> Feed:
         """Return what is being played and how, as it stands."""
 
     @abstractmethod
@@ -447,7 +447,7 @@ class Engine(ABC):
         market = self._market
         self._snapshot = self._photographer.take(
             event_ns=self.event_ns,
-            feed=self._feed(),
+            feed=self.feed(),
             health=self.health(),
             closes_known=bool(np.isfinite(market.prev_close[: market.count]).any()),
             focus=self._focus,

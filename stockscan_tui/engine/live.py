@@ -617,7 +617,8 @@ class LiveEngine(Engine):
 
     # --- pictures -----------------------------------------------------------------------------
 
-    def _feed(self) -> Feed:
+    def feed(self) -> Feed:
+        """Return what is being played and how, as it stands."""
         self._phase = self.phase
         goal_ns = max((track.goal_ns for track in self._all()), default=0)
         progress = progress_of(self._phase, goal_ns, self.event_ns, self._market.day)

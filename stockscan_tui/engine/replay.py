@@ -219,7 +219,8 @@ class ReplayEngine(Engine):
         self._phase = Phase.ENDED
         self._show(force=True)
 
-    def _feed(self) -> Feed:
+    def feed(self) -> Feed:
+        """Return what is being played and how, as it stands."""
         total = sum(source.file.size for source in self._sources) or 1
         read = sum(
             source.file.size if source.ended else source.consumed for source in self._sources

@@ -141,7 +141,7 @@ class Caller:
             raise self._failed(what, "gave an answer that cannot be read", error) from None
 
     def _failed(self, what: str, happened: str, error: Exception) -> HistoryError:
-        reason = self._clean(str(error))
+        reason = self._clean(_cause(error))
         return HistoryError(
             f"Databento {happened} when asked for {what} ({reason}). It is asked again later.",
             retry=True,
@@ -264,3 +264,9 @@ def instant_ns(text: Any) -> int:
         instant = instant.replace(tzinfo=UTC)
     since = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return since // timedelta(microseconds=1) * 1_000
+
+
+def _cause(error: Exception) -> str:
+    """Return what is at the bottom of a failed connection, without the library's wrapping."""
+    inner = getattr(error.args[0], "reason", error) if error.args else error
+    return str(inner).rsplit("): ", 1)[-1]

@@ -8,6 +8,7 @@ mend ends a subscription: a key that is refused, a dataset that is not there.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import threading
@@ -393,6 +394,7 @@ class LiveFeed:
 
 def refusal(said: str, dataset: str) -> str:
     """Return what a refused login means in words, and what to do."""
+    said = said.rstrip(".")
     lower = said.lower()
     if "dataset" in lower and any(word in lower for word in ("unknown", "invalid", "not found")):
         return f"The gateway does not know the dataset {dataset}: {said}. Name one with --dataset."
@@ -460,7 +462,7 @@ def _words(error: OSError, access: Access) -> str:
         return f"the name {access.host} cannot be resolved"
     if error.errno is None:
         return _plain(error)
-    return f"{access.host}:{access.port}: {error.strerror or _plain(error)}"
+    return f"{access.host}:{access.port}: {_system_word(error)}"
 
 
 def _abort(protocol: LiveProtocol) -> None:
@@ -469,3 +471,10 @@ def _abort(protocol: LiveProtocol) -> None:
     except ValueError:
         # It never came to a connection.
         return
+
+
+def _system_word(error: OSError) -> str:
+    """Return the system's own word for an error; asyncio's names the address once more."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or _plain(error)
