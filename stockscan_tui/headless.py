@@ -14,12 +14,12 @@ import numpy as np
 from stockscan_tui.clock import Clock
 from stockscan_tui.engine.core import Engine
 from stockscan_tui.market.calendar import SECOND_NS
-from stockscan_tui.market.filters import SymbolFilter
-from stockscan_tui.market.metrics import MetricKey, rank
+from stockscan_tui.market.metrics import MetricKey, rank, values_of
 from stockscan_tui.market.snapshot import Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.memory import resident_mb
 from stockscan_tui.run.common import Run, Summary
+from stockscan_tui.scan.picking import Picker
 
 HEALTH_EVERY_NS = 5 * SECOND_NS
 POLL_S = 0.1
@@ -33,7 +33,7 @@ class Report:
     leaders: int
     sort: MetricKey
     ascending: bool
-    chosen: SymbolFilter
+    picker: Picker
     for_s: float = math.inf
 
 
@@ -97,7 +97,7 @@ def _tell_link(feed: Feed, *, down: bool) -> bool:
 
 def leaders(snapshot: Snapshot, report: Report) -> list[int]:
     """Return the rows of the first `report.leaders` symbols in the order asked for."""
-    rows = report.chosen.rows(snapshot)
+    rows = report.picker.pick(snapshot).rows
     ranked = rank(snapshot, report.sort, ascending=report.ascending, rows=rows)
     return [int(row) for row in ranked[: report.leaders]]
 
@@ -132,7 +132,7 @@ class _JsonLines:
         )
 
     def leaders(self, snapshot: Snapshot, rows: list[int]) -> None:
-        change = MetricKey("chg").values(snapshot)
+        change = values_of(MetricKey("chg"), snapshot)
         for place, row in enumerate(rows, 1):
             self._line(
                 type="leader",
@@ -177,8 +177,8 @@ class _Text:
         self.out.write(f"{engine.phase.value}: {health.records:,} records, {health.bars:,} bars\n")
 
     def leaders(self, snapshot: Snapshot, rows: list[int]) -> None:
-        change = MetricKey("chg").values(snapshot)
-        sorted_by = self.sort.values(snapshot)
+        change = values_of(MetricKey("chg"), snapshot)
+        sorted_by = values_of(self.sort, snapshot)
         head = "" if self.sort == MetricKey("chg") else f"{self.sort!s:>14}"
         self.out.write(f"{'#':>3}  {'symbol':<12}{'mark':>12}{'chg %':>10}{'volume':>14}{head}\n")
         for place, row in enumerate(rows, 1):

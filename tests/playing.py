@@ -20,6 +20,7 @@ from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
 from stockscan_tui.market.batch import BarBatch, Batch
 from stockscan_tui.market.calendar import Calendar
+from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.snapshot import Feed, Snapshot
 
 BAR_COLUMNS = ("open", "high", "low", "close", "volume", "trades", "notional")
@@ -138,6 +139,7 @@ def play(
     speed: float = math.inf,
     start_at: time | None = None,
     mark_mode: int = kernel.MARK_AUTO,
+    indicators: frozenset[IndicatorKey] = frozenset(),
 ) -> Played:
     """Play to the end."""
     paths = [files] if isinstance(files, Path) else list(files)
@@ -152,7 +154,10 @@ def play(
             undated=undated,
         ),
         Options(
-            Feed("REPLAY", "test", "EQUS.MINI", "mbp-1"), mark_mode=mark_mode, refresh_s=math.inf
+            Feed("REPLAY", "test", "EQUS.MINI", "mbp-1"),
+            mark_mode=mark_mode,
+            refresh_s=math.inf,
+            indicators=indicators,
         ),
         speed=speed,
         start_at=start_at,

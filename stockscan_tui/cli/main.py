@@ -46,6 +46,10 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         from stockscan_tui.cli.simulate import simulate  # noqa: PLC0415
 
         return simulate(given)
+    if given.command == "config":
+        from stockscan_tui.cli.settings import show  # noqa: PLC0415
+
+        return show(given)
     from stockscan_tui.cli.play import Play  # noqa: PLC0415
     from stockscan_tui.config import read_config  # noqa: PLC0415
 

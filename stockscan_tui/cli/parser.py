@@ -43,6 +43,10 @@ _SIMULATE = (
     "A gateway on loopback that speaks Databento's live protocol, for `stockscan live --gateway` "
     "and for the official client. It prints `listening on HOST:PORT` and ends with its parent."
 )
+_CONFIG = (
+    "Prints every setting with its default or value and where that comes from, as a config file "
+    "that can be used. Settings also come from variables (STOCKSCAN_THEME), and flags go first."
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -59,11 +63,14 @@ def make_parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="play saved DBN files", description=_REPLAY)
     demo = commands.add_parser("demo", help="play a simulated day", description=_DEMO)
     simulate = commands.add_parser("simulate", help="a gateway alone", description=_SIMULATE)
+    settings = commands.add_parser("config", help="show every setting", description=_CONFIG)
     _add_live(live)
     _add_replay(replay)
     demo.add_argument("--seed", type=int, default=1, help="which day to simulate (default: 1)")
     demo.add_argument("--speed", metavar="X", help="event seconds per second, or max (default: 10)")
     _add_simulate(simulate)
+    settings.add_argument("--config", type=Path, metavar="PATH", help="the config file")
+    settings.add_argument("--path", action="store_true", help="print the config file's path alone")
     for command in (live, replay, demo):
         _add_common(command)
     return parser
@@ -134,8 +141,10 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     add("--headless", action="store_true", help="no screen: print instead")
     add("--json", action="store_true", help="with --headless: JSON lines on standard output")
     add("--leaders", type=int, default=10, metavar="N", help="print the first N (default: 10)")
-    add("--filter", default="", metavar="EXPR", help="only symbols with these prefixes: 'NV AA'")
-    add("--sort", default="chg", metavar="METRIC[:asc]", help="order of the list (default: chg)")
+    add("--filter", default="", metavar="EXPR",
+        help="only these symbols: 'chg > 5 and rvol > 3', 'NV AA'")  # fmt: skip
+    add("--sort", metavar="METRIC[:asc]", help="order of the list (default: chg)")
+    add("--gates", action="store_true", help="with --headless: keep noise off as the board does")
     add("--for", dest="for_s", type=float, default=math.inf, metavar="SECONDS",
         help="stop after that long")  # fmt: skip
 
@@ -148,7 +157,7 @@ def check(given: argparse.Namespace) -> None:
     """
     if getattr(given, "seed", 0) < 0:
         raise UsageError("--seed takes 0 or more.")
-    if given.command == "simulate":
+    if given.command in ("simulate", "config"):
         return
     if given.json and not given.headless:
         raise UsageError("--json goes with --headless.")

@@ -16,12 +16,15 @@ from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, sort_of
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
+from stockscan_tui.cli.welcome import typed_key
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from stockscan_tui.clock import Clock
+    from stockscan_tui.market.indicator import IndicatorKey
     from stockscan_tui.run.common import Run
     from stockscan_tui.run.reference import Sources
     from stockscan_tui.ui.app import Opening, StockscanApp
@@ -47,21 +50,24 @@ class Play:
 
     given: argparse.Namespace
     config: Config
+    _indicators: frozenset[IndicatorKey] = frozenset()
 
     def headless(self) -> int:
         """Play to the end without a screen; returns the exit status."""
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
         from stockscan_tui.headless import Report, play  # noqa: PLC0415
-        from stockscan_tui.market.filters import parse_filter  # noqa: PLC0415
         from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
 
-        name, ascending = self._sort()
+        name, ascending = sort_of(self.given)
+        name = name or "chg"
+        picker, own = picker_of(self.given, self.config)
+        self._indicators = indicators_of(picker, name)
         report = Report(
             as_json=self.given.json,
             leaders=self.given.leaders,
-            sort=parse_metric(name),
+            sort=parse_metric(name, (*picker.names.own, *picker.names.words)),
             ascending=ascending,
-            chosen=parse_filter(self.given.filter),
+            picker=picker,
             for_s=self.given.for_s,
         )
         stop = Event()
@@ -69,28 +75,27 @@ class Play:
         clock = SystemClock()
         sys.setswitchinterval(SWITCH_S)
         run = self._run(clock, refresh_s=math.inf)
+        run.know_own(own)
         summary = play(run, report, clock, stop, sys.stdout)
         return 1 if summary.corrupt else 0
 
     def screen(self) -> int:
         """Show the screen until it is left; returns the exit status."""
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
-        from stockscan_tui.market.filters import parse_filter  # noqa: PLC0415
-        from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
         from stockscan_tui.ui.app import StockscanApp  # noqa: PLC0415
 
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError("The screen needs a terminal. Use --headless where there is none.")
         self._check()
-        name, ascending = self._sort()
+        # Where a shell exports them they hold the size of its start, and would stand for ever.
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
         clock = SystemClock()
         app = StockscanApp(
             self._open,
             title=self._title(),
             clock=clock,
-            sort=parse_metric(name),
-            ascending=ascending,
-            chosen=parse_filter(self.given.filter),
+            desk=desk_of(self.given, self.config),
             theme=self.config.theme,
         )
         # A key passes through several threads on its way; at Python's own 5 ms each hand-over of
@@ -110,12 +115,6 @@ class Play:
             parse_symbols(self.given.symbols)
         else:
             self._speed()
-
-    def _sort(self) -> tuple[str, bool]:
-        name, _, direction = self.given.sort.partition(":")
-        if direction not in ("", "asc"):
-            raise UsageError(f"--sort takes METRIC or METRIC:asc, not {self.given.sort!r}.")
-        return name, direction == "asc"
 
     def _speed(self) -> float:
         if self.given.speed is not None:
@@ -156,7 +155,8 @@ class Play:
             mark=given.mark or self.config.mark,
             keep_replays=self.config.keep_replays,
             refresh_s=refresh_s,
-            reference=self._sources(given, read_key(), dataset=""),
+            indicators=self._indicators,
+            reference=self._sources(given, self._own_key(), dataset=""),
             say=opening.say if opening is not None else lambda _said: None,
             cancelled=opening.cancelled.is_set if opening is not None else lambda: False,
         )
@@ -192,6 +192,7 @@ class Play:
             database=self.given.db,
             mark=self.given.mark or self.config.mark,
             refresh_s=refresh_s,
+            indicators=self._indicators,
         )
         return DemoRun(request, clock, gateway)
 
@@ -219,11 +220,14 @@ class Play:
             trades_for_leaders=given.trades_for == "leaders",
             # With another gateway than Databento's, nobody else is asked but who is named.
             reference=self._sources(
-                given, "" if given.gateway and not given.history else read_key(), given.dataset
+                given,
+                "" if given.gateway and not given.history else self._own_key(),
+                given.dataset,
             ),
             prev_close=given.prev_close,
             mark=given.mark or self.config.mark,
             refresh_s=refresh_s,
+            indicators=self._indicators,
         )
         return LiveRun(request, clock)
 
@@ -243,8 +247,12 @@ class Play:
             max_cost_usd=self.config.max_cost_usd,
         )
 
+    def _own_key(self) -> str:
+        """Return the key that was entered for this run, else the one that is kept."""
+        return typed_key(self.given) or read_key()
+
     def _key(self) -> str:
-        key = read_key()
+        key = self._own_key()
         if key:
             return key
         gateway = self.given.gateway or ""

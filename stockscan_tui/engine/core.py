@@ -18,6 +18,7 @@ import numpy as np
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
+from stockscan_tui.engine.warming import StoredMinutes, Warming
 from stockscan_tui.errors import StockscanError, StoreError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.closing import keep_closes, resolve_closes
@@ -32,6 +33,9 @@ from stockscan_tui.market.calendar import (
     Session,
     TradingDay,
 )
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.minute_history import KEPT_MINUTES
+from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
 from stockscan_tui.market.state import Market, to_dollars
 from stockscan_tui.market.symbols import InstrumentIds
@@ -55,6 +59,7 @@ class Options:
         refresh_s: How often a picture is made, in wall seconds; `math.inf` for at the end only.
         behind_screen: Whether a screen of this process is to have the processor first.
         save_s: How often a live run saves what a later one goes on from, in wall seconds.
+        indicators: Those that are kept from the first minute on.
     """
 
     feed: Feed
@@ -62,6 +67,7 @@ class Options:
     refresh_s: float = 0.1
     behind_screen: bool = False
     save_s: float = CHECKPOINT_EVERY_S
+    indicators: frozenset[IndicatorKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,9 @@ class Surroundings:
         sink: Where batches go.
         clock: Wall time.
         undated: Closes (symbol → dollars) of the trading day before the first session date.
+        volumes: The average day's volume by symbol, as far as it is known beforehand.
         stored_closes: Closes that the store has between two dates, oldest excluded last.
+        stored_minutes: The bars of the days before that the store has, by minute.
         problems: What went wrong before the engine began.
     """
 
@@ -94,7 +102,9 @@ class Surroundings:
     sink: Sink
     clock: Clock
     undated: Mapping[str, float] | None = None
+    volumes: Mapping[str, float] = field(default_factory=dict)
     stored_closes: StoredCloses | None = None
+    stored_minutes: StoredMinutes | None = None
     problems: Sequence[str] = ()
 
 
@@ -131,6 +141,7 @@ class Engine(ABC):
         self._closes = given.closes
         self._undated = given.undated or {}
         self._stored_closes = given.stored_closes
+        self._stored_minutes = given.stored_minutes
         self._sink = given.sink
         self._clock = given.clock
         self._options = options
@@ -149,7 +160,10 @@ class Engine(ABC):
         self._shown_ns = 0
         self._focus: str | None = None
         self._news: deque[ReferenceData] = deque()
-        self._volumes: Mapping[str, float] = {}
+        self._volumes: Mapping[str, float] = given.volumes
+        self._wanted_indicators = options.indicators
+        self._warming: Warming | None = None
+        self._first_closed = False
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._error: BaseException | None = None
@@ -173,6 +187,16 @@ class Engine(ABC):
     def learn(self, news: ReferenceData) -> None:
         """Let closes, splits and volumes that were fetched be known; returns at once."""
         self._news.append(news)
+        self._wake.set()
+
+    def know_own(self, own: Own) -> None:
+        """Let the next pictures carry the user's watchlists and table."""
+        self._photographer.own = own
+        self._wake.set()
+
+    def want(self, indicators: frozenset[IndicatorKey]) -> None:
+        """Let these indicators be kept, and no others."""
+        self._wanted_indicators = indicators
         self._wake.set()
 
     @property
@@ -321,7 +345,7 @@ class Engine(ABC):
             if news.splits is not None:
                 self._closes.splits = news.splits
             if news.volumes:
-                self._volumes = news.volumes
+                self._volumes = {**self._volumes, **news.volumes}
             if news.curve is not None:
                 self._photographer.curve = news.curve
             if news.problem:
@@ -396,6 +420,9 @@ class Engine(ABC):
         market.close_minute()
         self._suspect_splits()
         self._collect()
+        market.close_bars(boundary_ns // MINUTE_NS - 1)
+        self._keep_wanted(wait=not self._first_closed)
+        self._first_closed = True
         if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
             self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
         elif market.day is not None:
@@ -435,6 +462,25 @@ class Engine(ABC):
     def _keep_closes(self, day: TradingDay) -> None:
         self._dispatch.add_closes(keep_closes(self._market, self._closes, day))
 
+    def _keep_wanted(self, *, wait: bool = False) -> None:
+        """Begin to keep the indicators that are newly wanted, from the bars of before."""
+        indicators, wanted = self._market.indicators, self._wanted_indicators
+        for key in indicators.keys - wanted:
+            indicators.remove(key)
+        minutes = self._market.minutes.closed
+        if self._warming is not None and self._warming.ready:
+            self._warming.hand_over(indicators, minutes, KEPT_MINUTES)
+            self._warming = None
+        missing = wanted - indicators.keys
+        if self._warming is not None or not missing:
+            return
+        names = tuple(self._market.symbols.names)
+        running = self._boundary_ns // MINUTE_NS - 1
+        self._warming = Warming(missing, self._stored_minutes, tuple(minutes), running, names)
+        if wait:
+            self._warming.wait()
+            self._keep_wanted()
+
     # --- pictures --------------------------------------------------------------------------------
 
     def _show(self, *, force: bool) -> None:
@@ -444,6 +490,7 @@ class Engine(ABC):
         if not force and wall_ns - self._shown_ns < self._options.refresh_s * SECOND_NS:
             return
         self._shown_ns = wall_ns
+        self._keep_wanted()
         market = self._market
         self._snapshot = self._photographer.take(
             event_ns=self.event_ns,

@@ -238,7 +238,10 @@ class LiveEngine(Engine):
         market = self._market
         if header.clock_ns == 0 or not thaw(market, saved.state, self._calendar):
             return False
-        restore_bars(market, saved.bars)
+        running = header.clock_ns // MINUTE_NS
+        market.minutes.restore(saved.bars.where(saved.bars.minute < running))
+        held = saved.bars.minute >= running - k.KEPT_MINUTES - k.SPARE_MINUTES
+        restore_bars(market, saved.bars.where(held))
         try:
             market.mark_history.extend(unpack_marks(marks) for marks in saved.marks)
         except zstandard.ZstdError:

@@ -104,12 +104,18 @@ class PreviousCloses:
 
 @dataclass(frozen=True, slots=True)
 class CloseFile:
-    """What a file of closes held: dated closes, undated ones (CSV), and what was wrong."""
+    """What a file of closes held: dated closes, undated ones (CSV), and what was wrong.
+
+    `volumes` is the average day's volume by symbol of the days in a file of daily bars, and
+    `dataset` whose volume that is.
+    """
 
     path: Path
     dated: Mapping[date, Mapping[str, float]] = field(default_factory=dict)
     undated: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    volumes: Mapping[str, float] = field(default_factory=dict)
+    dataset: str = ""
 
 
 def read_closes(path: Path) -> CloseFile:
@@ -195,17 +201,29 @@ def _read_daily_bars(path: Path) -> CloseFile:
     bars = _daily_records(b"".join(pieces))
     days = bars["ts_event"] // np.uint64(DAY_NS)
     dated = {}
+    totals: dict[str, int] = {}
     for number in np.unique(days):
         day = utc_date(int(number) * DAY_NS)
         names = file.symbology.on(day)
         chosen = bars[(days == number) & (bars["close"] > 0) & (bars["close"] < UNDEF_PRICE)]
         ids, closes = chosen["instrument_id"].tolist(), (chosen["close"] / PRICE_SCALE).tolist()
         dated[day] = {names[i]: c for i, c in zip(ids, closes, strict=True) if i in names}
+        for i, volume in zip(ids, chosen["volume"].tolist(), strict=True):
+            if i in names:
+                totals[names[i]] = totals.get(names[i], 0) + volume
     if not any(dated.values()):
         raise InputError(
             f"{path} holds no daily bar with a symbol. Give an ohlcv-1d file that maps its symbols."
         )
-    return CloseFile(path, dated=dated, problems=tuple(problems))
+    # A day without a bar is a day without volume.
+    averages = {symbol: total / len(dated) for symbol, total in totals.items()}
+    return CloseFile(
+        path,
+        dated=dated,
+        problems=tuple(problems),
+        volumes=averages,
+        dataset=file.dataset,
+    )
 
 
 def _daily_records(raw: bytes) -> np.ndarray[tuple[int], np.dtype[np.void]]:

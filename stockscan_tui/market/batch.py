@@ -6,7 +6,7 @@ Prices are int64 in 1e-9 dollars; `slot` is the engine's number for a symbol, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import IntEnum
 
@@ -50,6 +50,10 @@ class BarBatch:
 
     def __len__(self) -> int:
         return len(self.slot)
+
+    def where(self, rows: NDArray[np.bool_]) -> BarBatch:
+        """Return some of the bars."""
+        return BarBatch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ keeps its symbol for the whole run.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.market.calendar import Session
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.minutes import Minutes
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -107,6 +109,29 @@ class Health:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SessionFigures:
+    """One session of the date so far; a value per symbol, prices in dollars, NaN for none.
+
+    `trades` counts at least one for each bar; `notional` is in dollars.
+    """
+
+    open: Floats
+    high: Floats
+    low: Floats
+    volume: Integers
+    trades: Integers
+    notional: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A column of words: `code` (one per symbol, -1 for none) points into `names`."""
+
+    code: Integers
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FocusBars:
     """The last minutes of one symbol's bars, oldest first; only minutes that traded.
@@ -135,7 +160,11 @@ class Snapshot:
     all sessions of the date so far. `close_age` is in trading days, 1 for the day before.
     `average_volume` is of a day's sessions, NaN where unknown; `volume_share` is the part of a
     day's volume that is normally done by now, 0 to 1. `split_suspect` marks an overnight move
-    that looks like a split which nothing confirms.
+    that looks like a split which nothing confirms. `minutes` are the bars of the last two hours,
+    `sessions` the figures of each session that has begun, `streak` the number of bars in a row
+    that closed higher (lower, if negative), `indicators` those that somebody asked for. `signs`
+    holds the yes-or-no metrics by name, `own` and `words` the columns of the user's table.
+    `elapsed_minutes` counts the session minutes of the date that are over.
     `by_symbol` lists all rows in alphabetical order. `regular_ns` is the session date's regular
     open, `next_session_ns` the instant at which the next session begins (0 where unknown).
     `closes_known` is False when a replay has no previous closes at all, so that the day's first
@@ -178,9 +207,17 @@ class Snapshot:
     average_volume: Floats
     volume_share: float
     split_suspect: Flags
+    streak: Floats
     closes_known: bool = True
     focus: FocusBars | None = None
-    cache: dict[str, Floats] = field(default_factory=dict, repr=False)
+    minutes: Minutes = field(default_factory=Minutes)
+    sessions: Mapping[Session, SessionFigures] = field(default_factory=dict)
+    indicators: Mapping[IndicatorKey, Floats] = field(default_factory=dict)
+    signs: Mapping[str, Flags] = field(default_factory=dict)
+    own: Mapping[str, Floats] = field(default_factory=dict)
+    words: Mapping[str, Words] = field(default_factory=dict)
+    elapsed_minutes: int = 0
+    cache: dict[Hashable, Floats] = field(default_factory=dict, repr=False)
 
     def mark_before(self, minutes: int) -> Floats:
         """Return each symbol's mark `minutes` before the last minute close, NaN where unknown."""

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import MINUTE_NS, Session, TradingDay
+from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.kernel import Bytes, Int64s
+from stockscan_tui.market.minute_history import MinuteHistory
+from stockscan_tui.market.silence import Silence
 from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats
 from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
 
@@ -26,6 +29,7 @@ WATERMARK_ROWS = 64
 SESSION_FIELDS = slice(k.OPEN_NS, k.NANOS + 1)
 SESSION_WIDTH = k.NANOS + 1 - k.OPEN_NS
 FAR_FUTURE_NS = 2**63 - 1
+SSR_FALL = 0.1
 
 
 def to_dollars(prices: Int64s) -> Floats:
@@ -66,6 +70,10 @@ class Market:
         self.average_volume: Floats = np.full(capacity, np.nan)
         self.split_suspect: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.mark_history: deque[Floats] = deque(maxlen=HISTORY_MINUTES)
+        self.ssr_carried: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
+        self.minutes = MinuteHistory()
+        self.silence = Silence()
+        self.indicators = Indicators()
         self.session = Session.CLOSED
         self.day: TradingDay | None = None
 
@@ -107,6 +115,7 @@ class Market:
         self.split_suspect = np.concatenate([self.split_suspect, np.zeros(more, np.bool_)])
         self.close_source = np.concatenate([self.close_source, zeros.astype(np.uint8)])
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
+        self.ssr_carried = np.concatenate([self.ssr_carried, np.zeros(more, np.bool_)])
         self.capacity = capacity
 
     def grow_bars(self) -> None:
@@ -139,6 +148,13 @@ class Market:
         self.ctl[k.TOUCHED_COUNT] = 0
         self.mark_history.append(marks)
 
+    def close_bars(self, minute: int) -> None:
+        """Keep the bars of the minute that just ended, and what is reckoned from them."""
+        bars = self.minutes.close(self.ctl, self.bars, minute)
+        self.indicators.close_minute(bars, self.count)
+        regular = self.session is Session.REGULAR
+        self.silence.close_minute(self.rows, self.minutes.closed, minute, regular=regular)
+
     def take_bars(self) -> BarBatch | None:
         """Return the bars that changed since they were last taken, None where there are none."""
         count = int(self.ctl[k.DIRTY_COUNT])
@@ -149,7 +165,7 @@ class Market:
         self.ctl[k.DIRTY_COUNT] = 0
         flags = bars[k.BAR_FLAGS]
         from_ohlcv = np.where(flags & k.BAR_BACKFILL, BarSource.BACKFILL, BarSource.OHLCV)
-        return BarBatch(
+        batch = BarBatch(
             slot=bars[k.BAR_SLOT].astype(np.int32),
             minute=bars[k.BAR_MINUTE],
             open=bars[k.BAR_OPEN],
@@ -164,6 +180,8 @@ class Market:
             last_ns=bars[k.BAR_LAST_NS],
             source=np.where(flags & k.BAR_OHLCV, from_ohlcv, BarSource.TRADES).astype(np.uint8),
         )
+        self.minutes.correct(batch)
+        return batch
 
     def take_late(self) -> BarBatch | None:
         """Settle the trades that came too late; return those whose bar only the store has."""
@@ -226,6 +244,7 @@ class Market:
 
     def begin_day(self, day: TradingDay, at_ns: int) -> None:
         """Start afresh on a new session date, in the session that `at_ns` falls in."""
+        self.ssr_carried[: self.count] = self._restricted()
         rows = self.state.reshape(self.capacity, k.STATE_WIDTH)
         rows[:, : k.NEWEST_BAR] = 0
         self.ctl[k.TOUCHED_COUNT] = 0
@@ -237,6 +256,7 @@ class Market:
         self.close_age[:] = 0
         self.split_suspect[:] = False
         self.mark_history.clear()
+        self.silence.clear()
         self.day = day
         self.ctl[k.DAY_START_NS] = day.start_ns
         self.ctl[k.PRE_NS] = day.pre_ns
@@ -244,6 +264,17 @@ class Market:
         session = day.session_at(at_ns)
         ended = at_ns >= day.post_end_ns
         self._enter(session, day.post_end_ns if ended else day.begin_ns(session))
+
+    def restricted(self) -> NDArray[np.bool_]:
+        """Whether short sales are restricted: down 10 % on the close, today or the day before."""
+        carried: NDArray[np.bool_] = self.ssr_carried[: self.count] | self._restricted()
+        return carried
+
+    def _restricted(self) -> NDArray[np.bool_]:
+        low = self.figures(Session.REGULAR)[:, k.LOW - k.OPEN_NS]
+        limit = self.prev_close[: self.count] * (1.0 - SSR_FALL)
+        fallen: NDArray[np.bool_] = (low > 0) & (low / 1e9 <= limit)
+        return fallen
 
     def figures(self, session: Session) -> Int64s:
         """Return the day's figures of one session so far, shape (count, SESSION_WIDTH)."""

@@ -7,20 +7,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.calendar import Calendar, Session
+from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session, TradingDay
+from stockscan_tui.market.kinds import kinds_of
+from stockscan_tui.market.own import Own, numbers_by_slot, words_by_slot
 from stockscan_tui.market.snapshot import (
     CloseSource,
     Feed,
+    Flags,
     Floats,
     FocusBars,
     Health,
     Integers,
+    SessionFigures,
     Snapshot,
+    Words,
 )
 from stockscan_tui.market.state import Market, to_dollars
 from stockscan_tui.market.volume_curve import VolumeCurve
 
 _AT = k.OPEN_NS
+_SESSIONS = (Session.PRE, Session.REGULAR, Session.POST)
 
 
 @dataclass(slots=True)
@@ -30,9 +36,15 @@ class Photographer:
     market: Market
     calendar: Calendar
     curve: VolumeCurve = field(default_factory=VolumeCurve)
+    own: Own = field(default_factory=Own)
     _serial: int = 0
     _names: tuple[str, ...] = ()
     _by_symbol: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    _kinds: dict[str, Flags] = field(default_factory=dict)
+    _own: Own | None = None
+    _watched: dict[str, Flags] = field(default_factory=dict)
+    _numbers: dict[str, Floats] = field(default_factory=dict)
+    _words: dict[str, Words] = field(default_factory=dict)
 
     def take(
         self,
@@ -54,6 +66,7 @@ class Photographer:
         count = market.count
         shown = _shown_session(market, event_ns)
         figures = market.figures(shown)
+        self._look_up_own()
         return Snapshot(
             serial=self._serial,
             event_ns=event_ns,
@@ -95,9 +108,48 @@ class Photographer:
             average_volume=market.average_volume[:count].copy(),
             volume_share=self._volume_share(event_ns),
             split_suspect=market.split_suspect[:count].copy(),
+            streak=market.minutes.streak(count),
             closes_known=closes_known,
             focus=self._focus(focus),
+            minutes=market.minutes.picture(market.ctl, market.bars, event_ns // MINUTE_NS),
+            sessions={session: _figures_of(market, session) for session in _SESSIONS},
+            indicators=market.indicators.values(count),
+            signs=self._signs(rows, event_ns),
+            own=self._numbers,
+            words=self._words,
+            elapsed_minutes=_elapsed(market.day, event_ns),
         )
+
+    def _signs(self, rows: Integers, event_ns: int) -> dict[str, Flags]:
+        """Return the yes-or-no metrics by name."""
+        market = self.market
+        regular = market.session is Session.REGULAR
+        count = market.count
+        return {
+            **self._kinds,
+            **self._watched,
+            **market.silence.signs(rows, event_ns, regular=regular),
+            "new": market.close_source[:count] == CloseSource.NONE.value,
+            "split": market.split_suspect[:count].copy(),
+            "ssr": market.restricted(),
+        }
+
+    def _look_up_own(self) -> None:
+        """Bring the user's lists and table into the order of the slots, when either is new."""
+        own = self.own
+        if own is self._own:
+            return
+        self._own = own
+        lists = {"watched": own.watched} | {
+            f"watched:{name}": symbols for name, symbols in own.watchlists.items()
+        }
+        names = self._names
+        self._watched = {
+            sign: np.fromiter((name in symbols for name in names), np.bool_, len(names))
+            for sign, symbols in lists.items()
+        }
+        self._numbers = numbers_by_slot(own.table, names)
+        self._words = words_by_slot(own.table, names)
 
     def _list_symbols(self) -> None:
         names = self.market.symbols.names
@@ -106,6 +158,8 @@ class Photographer:
             self._by_symbol = np.array(
                 sorted(range(len(names)), key=self._names.__getitem__), np.int64
             )
+            self._kinds = kinds_of(self._names)
+            self._own = None
 
     def _next_session_ns(self, event_ns: int) -> int:
         day = self.market.day
@@ -152,6 +206,25 @@ def _session_prices(market: Market) -> _Range:
     low = np.minimum.reduce(lows)
     low[low == k.NULL_PRICE] = 0
     return _Range(to_dollars(high), to_dollars(low))
+
+
+def _figures_of(market: Market, session: Session) -> SessionFigures:
+    figures = market.figures(session)
+    return SessionFigures(
+        open=to_dollars(figures[:, k.OPEN - _AT]),
+        high=to_dollars(figures[:, k.HIGH - _AT]),
+        low=to_dollars(figures[:, k.LOW - _AT]),
+        volume=figures[:, k.VOLUME - _AT].copy(),
+        trades=figures[:, k.TRADE_COUNT - _AT].copy(),
+        notional=_notional(market, session),
+    )
+
+
+def _elapsed(day: TradingDay | None, event_ns: int) -> int:
+    """Return the minutes of the day's sessions that are over at `event_ns`."""
+    if day is None:
+        return 0
+    return max(0, min(event_ns, day.post_end_ns) - day.pre_ns) // MINUTE_NS
 
 
 def _first_trade(market: Market) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,9 @@ from stockscan_tui.feed.reference import CloseFile, PreviousCloses
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.minutes import MinuteBars
+from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.writer import Writer
@@ -24,6 +28,8 @@ MARK_MODES = {
     "trade": kernel.MARK_TRADE,
     "mid": kernel.MARK_MID,
 }
+# As far back as an indicator looks: a week, with its nights.
+STORED_MINUTES = 7 * 1440
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -85,6 +91,14 @@ class Run(ABC):
     def focus(self, symbol: str | None) -> None:
         """Let the next pictures carry the bars of `symbol`."""
         self.engine.focus(symbol)
+
+    def want(self, indicators: frozenset[IndicatorKey]) -> None:
+        """Let the next pictures carry these indicators, and no others."""
+        self.engine.want(indicators)
+
+    def know_own(self, own: Own) -> None:
+        """Let the next pictures carry the user's watchlists and table."""
+        self.engine.know_own(own)
 
     def stop(self) -> None:
         """Ask to end cleanly; returns at once."""
@@ -148,6 +162,23 @@ class Run(ABC):
             return reader.previous_closes(before, oldest)
         finally:
             reader.release()
+
+    def _stored_minutes(self, before: int, symbols: Sequence[str]) -> Iterator[MinuteBars]:
+        """Return the minutes of the last days before one, oldest first."""
+        reader = self.writer.reader()
+        try:
+            yield from reader.minutes(before - STORED_MINUTES, before, symbols)
+        finally:
+            reader.release()
+
+
+def volumes_of(found: list[tuple[CloseFile, CloseSource]], dataset: str) -> dict[str, float]:
+    """Return the average day's volumes that files of daily bars of a dataset tell."""
+    volumes: dict[str, float] = {}
+    for file, _source in found:
+        if file.dataset == dataset:
+            volumes.update(file.volumes)
+    return volumes
 
 
 def learn_closes(

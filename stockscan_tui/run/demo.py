@@ -17,6 +17,7 @@ from stockscan_tui.feed.live import Access
 from stockscan_tui.feed.reference import closes_beside
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.checkpoint import read_header
+from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.run.common import Summary
 from stockscan_tui.run.live import LiveRequest, LiveRun
 from stockscan_tui.sim.process import GatewayProcess, begin_gateway
@@ -42,6 +43,7 @@ class DemoRequest:
     database: Path | None = None
     mark: str = "auto"
     refresh_s: float = 0.1
+    indicators: frozenset[IndicatorKey] = frozenset()
 
 
 class DemoRun(LiveRun):
@@ -90,6 +92,7 @@ class DemoRun(LiveRun):
             prev_close=closes_beside(request.file),
             mark=request.mark,
             refresh_s=request.refresh_s,
+            indicators=request.indicators,
             # At full speed there is no session so far: the day itself is played.
             backfill=math.isfinite(request.speed),
             until_idle=math.isinf(request.speed),

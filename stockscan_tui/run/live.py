@@ -25,15 +25,24 @@ from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import MINUTE_NS, utc_date
 from stockscan_tui.market.checkpoint import read_header
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.minute_history import KEPT_MINUTES
 from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.market.text import printable
-from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, Summary, learn_closes
+from stockscan_tui.run.common import (
+    CLOSE_TIMEOUT_S,
+    MARK_MODES,
+    Run,
+    Summary,
+    learn_closes,
+    volumes_of,
+)
 from stockscan_tui.run.reference import ReferenceThread, Sources
 from stockscan_tui.store.writer import Writer
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
 _STREAMS = {"dual": ("mbp-1", "trades")}
-_KEPT_NS = (kernel.KEPT_MINUTES + kernel.SPARE_MINUTES) * MINUTE_NS
+_KEPT_NS = (KEPT_MINUTES + kernel.SPARE_MINUTES) * MINUTE_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class LiveRequest:
     trades_for_leaders: bool = False
     mark: str = "auto"
     refresh_s: float = 0.1
+    indicators: frozenset[IndicatorKey] = frozenset()
     reference: Sources | None = None
     until_idle: bool = False
     save_s: float = CHECKPOINT_EVERY_S
@@ -97,7 +107,9 @@ class LiveRun(Run):
                     sink=self.writer,
                     clock=clock,
                     undated=undated,
+                    volumes=volumes_of(found, dataset),
                     stored_closes=self._stored_closes,
+                    stored_minutes=self._stored_minutes,
                     problems=problems,
                 ),
                 _options(request),
@@ -224,6 +236,7 @@ def _options(request: LiveRequest) -> Options:
         feed=feed,
         mark_mode=MARK_MODES[request.mark],
         refresh_s=request.refresh_s,
+        indicators=request.indicators,
         behind_screen=math.isfinite(request.refresh_s),
         save_s=request.save_s,
     )

@@ -24,9 +24,10 @@ from stockscan_tui.feed.reference import (
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import Calendar, utc_date
+from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.market.text import printable
-from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, learn_closes
+from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, learn_closes, volumes_of
 from stockscan_tui.run.reference import Fetching, Sources, session_dates
 from stockscan_tui.store.writer import Writer
 
@@ -45,6 +46,7 @@ class ReplayRequest:
     mark: str = "auto"
     keep_replays: int = 20
     refresh_s: float = 0.1
+    indicators: frozenset[IndicatorKey] = frozenset()
     reference: Sources | None = None
     say: Callable[[str], None] = lambda _said: None
     cancelled: Callable[[], bool] = lambda: False
@@ -75,7 +77,9 @@ class ReplayRun(Run):
             )
         calendar = load_calendar(cache_folder(), _newest_date(files))
         closes = PreviousCloses(calendar)
-        undated, problems = _read_all_closes(request, closes)
+        found, problems = _read_all_closes(request)
+        undated, more = learn_closes(closes, found)
+        problems += more
         problems += _fetch(request, files, calendar, closes)
         self.database = request.database or replay_database(request.files, request.keep_replays)
         self.writer = Writer.open(self.database, dataset=files[0].dataset)
@@ -88,7 +92,9 @@ class ReplayRun(Run):
                     sink=self.writer,
                     clock=clock,
                     undated=undated,
+                    volumes=volumes_of(found, files[0].dataset),
                     stored_closes=self._stored_closes,
+                    stored_minutes=self._stored_minutes,
                     problems=problems,
                 ),
                 _options(request, files),
@@ -149,14 +155,15 @@ def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
         feed=feed,
         mark_mode=MARK_MODES[request.mark],
         refresh_s=request.refresh_s,
+        indicators=request.indicators,
         behind_screen=math.isfinite(request.refresh_s),
     )
 
 
 def _read_all_closes(
-    request: ReplayRequest, closes: PreviousCloses
-) -> tuple[dict[str, float], list[str]]:
-    """Read the closes that are given and those beside the files; returns undated and problems."""
+    request: ReplayRequest,
+) -> tuple[list[tuple[CloseFile, CloseSource]], list[str]]:
+    """Read the closes that are given and those beside the files; returns them and problems."""
     found: list[tuple[CloseFile, CloseSource]] = []
     if request.prev_close is not None:
         found.append((read_closes(request.prev_close), CloseSource.FILE))
@@ -168,5 +175,4 @@ def _read_all_closes(
             found.append((read_closes(beside), CloseSource.DAILY))
         except InputError as error:
             problems.append(str(error))
-    undated, more = learn_closes(closes, found)
-    return undated, problems + more
+    return found, problems

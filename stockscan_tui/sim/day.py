@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_ns
 from stockscan_tui.market.dbn import FLAG_LAST, FLAG_TOB, MBP1_DTYPE, UNDEF_PRICE, RType
+from stockscan_tui.market.volume_curve import shipped_curve
 from stockscan_tui.sim.universe import Floats, Kind, Universe
 
 Rows = NDArray[Any]
@@ -27,6 +28,8 @@ OPEN_MINUTE = 330
 CLOSE_MINUTE = 720
 HALT_FROM_S = OPEN_MINUTE * 60 + 90
 HALT_TO_S = HALT_FROM_S + 330
+# Of a trade: odd lots and round ones, as `_RowMaker` makes them.
+MEAN_SIZE = 0.6 / 0.04 + 0.4 * 100 / 0.3
 _CENT = 10_000_000
 
 
@@ -70,6 +73,23 @@ def activity(plan: DayPlan) -> Floats:
     curve[plan.last_minute :] = 0
     share: Floats = curve / curve.sum()
     return share
+
+
+def usual_volume(universe: Universe, plan: DayPlan, seed: int) -> NDArray[np.int64]:
+    """Return each symbol's volume on a usual day, of which this one is the busier or quieter.
+
+    What moves today is busier than it usually is. The day's volume is held against the usual
+    curve half an hour after the open, since a plan may crowd its records into the morning.
+    """
+    by_then = OPEN_MINUTE + 30
+    crowded = activity(plan)[:by_then].sum() / shipped_curve()[:by_then].sum()
+    expected = universe.weight * plan.records * plan.trade_share * MEAN_SIZE * crowded
+    rng = np.random.default_rng([seed, 3])
+    busier = rng.lognormal(0.0, 0.35, len(universe))
+    lively = np.isin(universe.kind, (Kind.RUNNER, Kind.FADE, Kind.SQUEEZE, Kind.GAPPER))
+    busier[lively] *= rng.uniform(2.0, 6.0, len(universe))[lively]
+    usual: NDArray[np.int64] = np.maximum(1, expected / busier).astype(np.int64)
+    return usual
 
 
 def minutes(universe: Universe, plan: DayPlan, seed: int) -> Iterator[Rows]:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from stockscan_tui.errors import StockscanError
-from stockscan_tui.sim.day import DayPlan
+from stockscan_tui.sim.day import DayPlan, usual_volume
 from stockscan_tui.sim.files import Progress, write_closes, write_day
 from stockscan_tui.sim.place import GENERATOR, RECORDS, SYMBOLS, demo_path
 from stockscan_tui.sim.universe import make_universe
@@ -56,7 +56,8 @@ def _kept(
         if not old.name.startswith(f"simulated-v{GENERATOR}-"):
             old.unlink(missing_ok=True)
     universe = make_universe(seed, symbols)
-    write_closes(folder / f"{stem}.ohlcv-1d.dbn.zst", universe, DAY_BEFORE)
     plan = DayPlan(DAY, records, focus=0.7)
+    usual = usual_volume(universe, plan, seed)
+    write_closes(folder / f"{stem}.ohlcv-1d.dbn.zst", universe, DAY_BEFORE, usual)
     write_day(path, universe, plan, seed, progress=progress, cancelled=cancelled)
     return path

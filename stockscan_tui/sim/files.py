@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import databento_dbn as dbn
 import numpy as np
 import zstandard
+from numpy.typing import NDArray
 
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_ns
@@ -58,8 +59,10 @@ def write_day(
             progress(done / plan.records)
 
 
-def write_closes(path: Path, universe: Universe, day: date) -> None:
-    """Write every symbol's close of `day` as `ohlcv-1d`."""
+def write_closes(
+    path: Path, universe: Universe, day: date, volume: NDArray[np.int64] | None = None
+) -> None:
+    """Write every symbol's close of `day` as `ohlcv-1d`, with its volume or 1,000 shares."""
     start_ns = (day - date(1970, 1, 1)).days * 86_400 * SECOND_NS
     bars = np.zeros(len(universe), OHLCV_DTYPE)
     bars["length"] = OHLCV_DTYPE.itemsize // 4
@@ -70,7 +73,7 @@ def write_closes(path: Path, universe: Universe, day: date) -> None:
     close = np.round(universe.prev_close * 1e9).astype(np.int64)
     for name in ("open", "high", "low", "close"):
         bars[name] = close
-    bars["volume"] = 1_000
+    bars["volume"] = 1_000 if volume is None else volume
     with _writing(path, _metadata(universe, "ohlcv-1d", day, start_ns)) as out:
         out.write(bars.tobytes())
 

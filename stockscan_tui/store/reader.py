@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import BarBatch, Gap, Int64s, Watermark
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import (
     Connect,
@@ -52,6 +53,14 @@ SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
     volume, trades, notional_dollars, notional_nanos::BIGINT AS notional_nanos,
     epoch_us(ts) * 1000 + first_ns AS first_ns, epoch_us(ts) * 1000 + last_ns AS last_ns, source
 FROM bars WHERE ts >= make_timestamp(?)
+"""
+
+_MINUTES = """
+SELECT symbol_id, epoch_us(ts) // 60000000 AS minute, open, high, low, close, volume,
+    greatest(trades, 1) AS trades,
+    CASE WHEN notional_dollars >= 0 THEN notional_dollars + notional_nanos / 1e9
+        ELSE (high + low + close) / 3 * volume END AS notional
+FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) ORDER BY ts
 """
 
 _VOLUME_BY_MINUTE = """
@@ -211,18 +220,43 @@ class Reader:
         `slot` is the symbol's place in `symbols`; bars of other symbols are left out.
         """
         minute = start_ns // MINUTE_NS
+        slot_of = self._slot_of(symbols)
         with self._asking() as cursor:
-            stored = dict(cursor.execute("SELECT id, symbol FROM symbols").fetchall())
             columns = fetch_arrays(cursor.execute(_BARS_SINCE, [minute * 60_000_000]))
-        places = {symbol: place for place, symbol in enumerate(symbols)}
-        slot_of = np.full(max(stored, default=0) + 1, -1, np.int32)
-        for number, symbol in stored.items():
-            slot_of[number] = places.get(symbol, -1)
         slots = slot_of[columns.pop("symbol_id")]
         known = slots >= 0
         return BarBatch(
             slot=slots[known], **{name: column[known] for name, column in columns.items()}
         )
+
+    def _slot_of(self, symbols: Sequence[str]) -> NDArray[np.int32]:
+        """Return the place in `symbols` by the number of a stored symbol, -1 for none."""
+        with self._asking() as cursor:
+            stored = dict(cursor.execute("SELECT id, symbol FROM symbols").fetchall())
+        places = {symbol: place for place, symbol in enumerate(symbols)}
+        slot_of = np.full(max(stored, default=0) + 1, -1, np.int32)
+        for number, symbol in stored.items():
+            slot_of[number] = places.get(symbol, -1)
+        return slot_of
+
+    def minutes(self, begin: int, end: int, symbols: Sequence[str]) -> Iterator[MinuteBars]:
+        """Return the bars of `symbols` by minute, oldest first, from `begin` up to before `end`.
+
+        Minutes are counted from 1970; `slot` is the symbol's place in `symbols`. An hour is read
+        at a time.
+        """
+        slot_of = self._slot_of(symbols)
+        for hour in range(begin, end, 60):
+            span = [hour * 60_000_000, min(hour + 60, end) * 60_000_000]
+            with self._asking() as cursor:
+                columns = fetch_arrays(cursor.execute(_MINUTES, span))
+            slots = slot_of[columns.pop("symbol_id")]
+            minutes = columns.pop("minute")
+            known = slots >= 0
+            for minute in np.unique(minutes[known]).tolist():
+                rows = known & (minutes == minute)
+                kept = {name: column[rows] for name, column in columns.items()}
+                yield MinuteBars(minute=minute, slot=slots[rows], **kept)
 
     def volume_shares(self, spans: Sequence[tuple[int, int]], minutes: int) -> NDArray[np.float64]:
         """Return each day's volume by minute as shares of its whole, shape (days, minutes).

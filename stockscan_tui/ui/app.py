@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -13,16 +13,22 @@ from textual.binding import BindingType
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.errors import StockscanError
-from stockscan_tui.market.filters import SymbolFilter
+from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import LIVE_PHASES, Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
+from stockscan_tui.scan.expression import parse
+from stockscan_tui.scan.lists import Toplist, start_key
+from stockscan_tui.scan.picking import Picker
 from stockscan_tui.ui import format as fmt
-from stockscan_tui.ui.commands import EVERYWHERE, bindings
+from stockscan_tui.ui.commands import BOARD, EVERYWHERE, SYMBOL, bindings
+from stockscan_tui.ui.desk import Desk
+from stockscan_tui.ui.palette import Everything
 from stockscan_tui.ui.player import Player
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.screens.board import BoardScreen
-from stockscan_tui.ui.screens.help import HelpScreen
+from stockscan_tui.ui.screens.help import HelpScreen, Section
 from stockscan_tui.ui.screens.leave import LeaveScreen
 from stockscan_tui.ui.screens.opening import OpeningScreen
 from stockscan_tui.ui.screens.symbol import SymbolScreen
@@ -56,20 +62,23 @@ class StockscanApp(App[int]):
         start: Opens the player; called in a thread, may take its time and may fail.
         title: What is being opened, for the first screen.
         clock: Wall time.
-        sort: The metric the board starts with.
-        ascending: Whether smallest comes first.
-        chosen: The filter the board starts with.
+        desk: Lists, gates, filters and columns, and where changes are kept.
         theme: The theme's name.
     """
 
     TITLE = "stockscan"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {Everything}
     CSS_PATH: ClassVar[list[str]] = [  # type: ignore[assignment]
         "screens/board.tcss",
         "screens/symbol.tcss",
         "screens/help.tcss",
         "screens/opening.tcss",
         "screens/leave.tcss",
+        "screens/columns.tcss",
+        "screens/watchlists.tcss",
+        "screens/save_list.tcss",
+        "screens/export.tcss",
     ]
     BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
 
@@ -79,17 +88,18 @@ class StockscanApp(App[int]):
         *,
         title: str,
         clock: Clock,
-        sort: MetricKey | None = None,
-        ascending: bool = False,
-        chosen: SymbolFilter | None = None,
+        desk: Desk | None = None,
         theme: str = DARK.name,
     ) -> None:
         super().__init__()
         self._start = start
         self._title = title
         self._clock = clock
-        self._ranking = Ranking(sort or MetricKey("chg"), ascending=ascending)
-        self._ranking.chosen = chosen or SymbolFilter()
+        self._desk = desk or Desk()
+        picker = Picker(self._desk.names, self._desk.gates)
+        self._ranking = Ranking(MetricKey("chg"), picker=picker)
+        self._ranking.chosen = self._desk.chosen
+        self._wanted: frozenset[IndicatorKey] = frozenset()
         self._theme_name = theme
         self._opening = Opening()
         self._player: Player | None = None
@@ -125,6 +135,7 @@ class StockscanApp(App[int]):
     def _open(self) -> None:
         try:
             self._player = self._start(self._opening)
+            self._player.know_own(self._desk.read_own(self._desk.watchlist))
         except StockscanError as error:
             self._failure = error
         except BaseException as error:  # noqa: BLE001 - raised again by join_opening
@@ -177,11 +188,19 @@ class StockscanApp(App[int]):
         elif snapshot.feed.phase in LIVE_PHASES and not snapshot.session_date:
             screen.show(_waiting(snapshot.feed), None)
         else:
-            self._board = BoardScreen(self._ranking)
+            self._begin_list(snapshot)
+            self._board = BoardScreen(self._ranking, self._desk)
             self.switch_screen(self._board)
             self.call_after_refresh(self._poll)
         if player is not None and player.failure():
             screen.fail(player.failure())
+
+    def _begin_list(self, snapshot: Snapshot) -> None:
+        """Begin on the list that was asked for, or on that of the session."""
+        key = start_key(snapshot.session)
+        usual = [listed for listed in self._desk.lists if listed.key == key]
+        start = self._desk.start or (usual or [*self._desk.lists])[0]
+        self._ranking.show_list(start)
 
     def _poll(self) -> None:
         snapshot = self._player.snapshot() if self._player is not None else None
@@ -206,6 +225,11 @@ class StockscanApp(App[int]):
         selected = self._ranking.selected
         if self._player is not None and selected is not None:
             self._player.focus(snapshot.symbols[selected])
+        if self._player is not None and self._board is not None and self._board.ready:
+            wanted = self._board.wanted
+            if wanted != self._wanted:
+                self._wanted = wanted
+                self._player.want(wanted)
 
     # --- commands ------------------------------------------------------------------------------
 
@@ -219,11 +243,60 @@ class StockscanApp(App[int]):
     def action_help(self) -> None:
         """Show keys and metrics."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+            self.push_screen(HelpScreen(self.sections, self.toplists, self._desk.gates))
 
-    def action_next_theme(self) -> None:
+    async def action_next_theme(self) -> None:
         """Switch to the next theme."""
-        self.theme = next_theme(self.theme)
+        await self.choose_theme(next_theme(self.theme))
+
+    async def choose_theme(self, name: str) -> None:
+        """Switch to a theme, and keep it."""
+        from stockscan_tui.config import edit  # noqa: PLC0415 - tomlkit is needed here alone
+
+        self.theme = name
+        if self._board is not None:
+            await self._board.keeping.keep(lambda: edit.set_theme(self._desk.config, name))
+
+    @property
+    def sections(self) -> Sequence[Section]:
+        """The tables of commands, each with its title."""
+        from stockscan_tui.ui.screens.columns import COLUMNS  # noqa: PLC0415
+        from stockscan_tui.ui.screens.watchlists import WATCHLISTS  # noqa: PLC0415
+
+        return (
+            ("Everywhere", EVERYWHERE),
+            ("Board", BOARD),
+            ("Symbol", SYMBOL),
+            ("Columns, after c", COLUMNS),
+            ("Watchlists, after W", WATCHLISTS),
+        )
+
+    @property
+    def toplists(self) -> Sequence[Toplist]:
+        """All lists."""
+        return self._board.lists if self._board is not None else self._desk.lists
+
+    def show_list(self, key_or_name: str) -> None:
+        """Show a list of the board."""
+        if self._board is not None:
+            self._board.show_list(key_or_name)
+
+    def jump_to(self, symbol: str) -> None:
+        """Select a symbol on the board; what hides it is lifted."""
+        board = self._board
+        if board is None:
+            return
+        self._ranking.jump_to(symbol)
+        board.refresh_order()
+        if self._ranking.waits_for(symbol):
+            self._ranking.picker.listed = parse("")
+            self._ranking.picker.lifted = True
+            board.choose(parse(f'"{symbol}"'))
+
+    def know_own(self, own: Own) -> None:
+        """Hand the user's watchlists and table on."""
+        if self._player is not None:
+            self._player.know_own(own)
 
     def action_pause(self) -> None:
         """Pause the replay, or go on; of a live feed hold the picture, and let go of it."""
@@ -231,7 +304,8 @@ class StockscanApp(App[int]):
         if snapshot is not None and snapshot.feed.phase in LIVE_PHASES:
             self._held = None if self._held else snapshot
             if self._board is not None:
-                self._board.held = self._held is not None
+                now_s = self._clock.now_ns() / 1e9
+                self._board.held_s = now_s if self._held is not None else None
             self._poll()
         elif self._player is not None and snapshot is not None:
             self._player.set_paused(snapshot.feed.phase is not Phase.PAUSED)

@@ -2,62 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.metrics import MetricKey, Unit, metric_of, title_of
 from stockscan_tui.ui import format as fmt
 
 SAMPLED_DATASET = "EQUS.MINI"
 LEAST_SPARK = 10
 SPARK_MINUTES = 30
 WIDE_SPARK_MINUTES = 60
+RANK_WIDTH = 5
+SYMBOL_WIDTH = 8
+MARKS_WIDTH = 7
+
+_NARROW = (
+    MetricKey("mark"),
+    MetricKey("chg"),
+    MetricKey("chg", window=5),
+    MetricKey("rvol"),
+    MetricKey("volume"),
+    MetricKey("spread_pct"),
+)
+_WIDE = (
+    MetricKey("mark"),
+    MetricKey("chg"),
+    MetricKey("chg", window=5),
+    MetricKey("gap"),
+    MetricKey("hod_pct"),
+    MetricKey("vwap_pct"),
+    MetricKey("rvol"),
+    MetricKey("volume"),
+    MetricKey("dvol"),
+    MetricKey("spread_pct"),
+)
+WIDE_FROM = 112
+# Cells of a column by what it counts, the gap before it included.
+_WIDTHS = {
+    Unit.PRICE: 10,
+    Unit.PERCENT: 8,
+    Unit.COUNT: 7,
+    Unit.DOLLARS: 8,
+    Unit.RATIO: 6,
+    Unit.MINUTES: 6,
+    Unit.SECONDS: 6,
+    Unit.FLAG: 4,
+    Unit.NUMBER: 8,
+    Unit.TEXT: 14,
+}
+# The narrow board counts every cell.
+_NARROWER = {MetricKey("spread_pct"): 6}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of numbers.
+    """A column of one metric.
 
     Attributes:
         key: The metric it shows and sorts by.
         width: Its cells, the gap before it included.
-        signed: Whether it is coloured by its sign.
     """
 
     key: MetricKey
     width: int
-    signed: bool = False
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is coloured by its sign."""
+        return metric_of(self.key.name).signed
 
     def head(self, dataset: str) -> str:
         """Return the column's head; a sampled count is marked as such."""
-        sampled = self.key.metric.sampled and dataset == SAMPLED_DATASET
-        return self.key.title + "~" * sampled
+        sampled = metric_of(self.key.name).sampled and dataset == SAMPLED_DATASET
+        return title_of(self.key) + "~" * sampled
 
     def cell(self, value: float) -> str:
         """Return a value, right-aligned in the column's width."""
-        unit = self.key.metric.unit
-        if unit == "percent" and not self.signed:
-            return fmt.plain_percent(value).rjust(self.width)
-        return fmt.of_unit(value, unit).rjust(self.width)
-
-
-RANK_WIDTH = 5
-SYMBOL_WIDTH = 8
-FLAGS_WIDTH = 4
-
-_MARK = Column(MetricKey("mark"), 10)
-_CHANGE = Column(MetricKey("chg"), 9, signed=True)
-_FIVE = Column(MetricKey("chg", 5), 8, signed=True)
-_VOLUME = Column(MetricKey("volume"), 7)
-_SPREAD = Column(MetricKey("spread_pct"), 6)
-_BARS = Column(MetricKey("bars"), 5)
-_GAP = Column(MetricKey("gap"), 8, signed=True)
-_HIGH = Column(MetricKey("hod_pct"), 8, signed=True)
-_VWAP = Column(MetricKey("vwap_pct"), 8, signed=True)
-_DOLLARS = Column(MetricKey("dvol"), 8)
-
-NARROW = (_MARK, _CHANGE, _FIVE, _VOLUME, _SPREAD, _BARS)
-WIDE = (_MARK, _CHANGE, _FIVE, _GAP, _HIGH, _VWAP, _VOLUME, _DOLLARS, _SPREAD, _BARS)
-WIDE_FROM = 112
+        text = fmt.of_metric(value, metric_of(self.key.name))
+        return text.rjust(self.width) if len(text) < self.width else " " + text[: self.width - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +92,7 @@ class Layout:
 
     def column_at(self, x: int) -> Column | None:
         """Return the column of numbers that cell `x` of a row lies in."""
-        left = RANK_WIDTH + SYMBOL_WIDTH + FLAGS_WIDTH
+        left = RANK_WIDTH + SYMBOL_WIDTH + MARKS_WIDTH
         for column in self.columns:
             if left <= x < left + column.width:
                 return column
@@ -78,12 +100,30 @@ class Layout:
         return None
 
 
-def layout_for(width: int) -> Layout:
-    """Return the columns for a board of that many cells; columns that do not fit are left out."""
-    wanted = WIDE if width >= WIDE_FROM else NARROW
-    left = width - RANK_WIDTH - SYMBOL_WIDTH - FLAGS_WIDTH
+def default_columns(width: int) -> tuple[MetricKey, ...]:
+    """Return the board's own columns at that width."""
+    return _WIDE if width >= WIDE_FROM else _NARROW
+
+
+def column_width(key: MetricKey, widths: Mapping[MetricKey, int]) -> int:
+    """Return a column's cells: those the user chose, else by what it counts and its head."""
+    chosen = widths.get(key)
+    if chosen is not None:
+        return chosen
+    usual = _NARROWER.get(key, _WIDTHS[metric_of(key.name).unit])
+    return max(usual, len(title_of(key)) + 1 + metric_of(key.name).sampled)
+
+
+def layout_for(
+    width: int,
+    chosen: Sequence[MetricKey] | None = None,
+    widths: Mapping[MetricKey, int] | None = None,
+) -> Layout:
+    """Return the columns for a board of that many cells; what does not fit is left out."""
+    left = width - RANK_WIDTH - SYMBOL_WIDTH - MARKS_WIDTH
     columns = []
-    for column in wanted:
+    for key in chosen or default_columns(width):
+        column = Column(key, column_width(key, widths or {}))
         if column.width > left:
             break
         columns.append(column)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
+from stockscan_tui.scan.lists import DEFAULT_LISTS
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -27,6 +29,8 @@ class Command:
     label: str
     doc: str
 
+
+LISTS = tuple((texts.key, texts.name) for texts in DEFAULT_LISTS)
 
 EVERYWHERE = (
     Command("help", "question_mark", "help", "?", "keys", "This list of keys and columns"),
@@ -56,10 +60,21 @@ BOARD = (
     Command("page_down", "pagedown", "page_down", "PgDn", "", "A page down"),
     Command("page_up", "pageup", "page_up", "PgUp", "", "A page up"),
     Command("open", "enter", "app.open", "Enter", "open", "Open the symbol"),
+    Command("filter", "slash", "filter", "/", "filter", "Filter: chg > 5 and rvol > 3, or NV"),
+    *(
+        Command(f"list_{key}", key, f"list('{key}')", key, "", f"List {key}: {name}")
+        for key, name in LISTS
+    ),
     Command("sort", "s", "sort", "s", "sort", "Sort by the next column (or click on its head)"),
     Command("reverse", "S", "reverse", "S", "", "Turn the order round"),
-    Command("filter", "slash", "filter", "/", "filter", "Show only symbols that begin so: NV AA"),
+    Command("columns", "c", "columns", "c", "columns", "Choose columns"),
+    Command("gates", "x", "gates", "x", "gates", "Lift the gates that keep noise off, or set them"),
+    Command("watch", "w", "watch", "w", "watch", "Put the symbol on the watchlist, or take it off"),
+    Command("watchlists", "W", "watchlists", "W", "", "Watchlists: choose, make, import, export"),
+    Command("save_list", "ctrl+s", "save_list", "ctrl-s", "", "Save filter and order as a list"),
     Command("clear", "F", "clear_filter", "F", "", "Clear the filter"),
+    Command("copy", "y", "copy", "y", "", "Copy the symbol; y again copies the row"),
+    Command("export", "e", "export", "e", "", "Export what is shown: CSV, Parquet, or a picture"),
 )
 
 SYMBOL = (

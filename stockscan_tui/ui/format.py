@@ -7,6 +7,7 @@ import math
 from rich.cells import cell_len, set_cell_size
 
 from stockscan_tui.market.calendar import Session, new_york_time
+from stockscan_tui.market.metrics import Metric, Unit
 from stockscan_tui.market.snapshot import Feed, Phase
 from stockscan_tui.market.text import printable
 
@@ -65,20 +66,56 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def of_unit(value: float, unit: str) -> str:
-    """Return a metric's value in its unit: `price`, `percent`, `ratio`, `count` or `dollars`."""
-    if unit == "price":
-        return price(value)
-    if unit == "percent":
+def age(seconds: float) -> str:
+    """Return a length of time in its largest unit, as in 4s, 12m or 3h."""
+    if not math.isfinite(seconds):
+        return MISSING
+    for limit, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= limit:
+            return f"{seconds / limit:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def number(value: float) -> str:
+    """Return a number of no unit in few cells."""
+    if not math.isfinite(value):
+        return MISSING
+    if abs(value) >= 10_000:
+        return count(value)
+    return f"{value:.0f}" if value == round(value) else f"{value:.2f}"
+
+
+def flag(value: float) -> str:
+    """Return a tick for yes and nothing for no."""
+    return "✓" if value > 0 else ""
+
+
+_WRITTEN = {
+    Unit.PRICE: price,
+    Unit.PERCENT: plain_percent,
+    Unit.RATIO: ratio,
+    Unit.COUNT: count,
+    Unit.DOLLARS: count,
+    Unit.MINUTES: number,
+    Unit.SECONDS: age,
+    Unit.FLAG: flag,
+    Unit.NUMBER: number,
+    Unit.TEXT: number,
+}
+
+
+def of_metric(value: float, metric: Metric) -> str:
+    """Return a metric's value in its unit; with a sign where its sign is a direction."""
+    if metric.signed and metric.unit is Unit.PERCENT:
         return percent(value)
-    if unit == "ratio":
-        return ratio(value)
-    return count(value)
+    if metric.signed and math.isfinite(value) and value > 0:
+        return f"+{_WRITTEN[metric.unit](value)}"
+    return _WRITTEN[metric.unit](value)
 
 
 def sparkline(values: list[float], width: int) -> str:
     """Return the last values as bars between their least and greatest; blanks where missing."""
-    shown = _sampled(values, width)
+    shown = sampled(values, width)
     known = [value for value in shown if math.isfinite(value)]
     if not known:
         return " " * width
@@ -97,7 +134,7 @@ def sparkline(values: list[float], width: int) -> str:
     return "".join(bars).rjust(width)
 
 
-def _sampled(values: list[float], width: int) -> list[float]:
+def sampled(values: list[float], width: int) -> list[float]:
     """Return at most `width` values at even steps that end with the last one."""
     if len(values) <= width or width <= 0:
         return values

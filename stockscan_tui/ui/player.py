@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import Snapshot
 
 
@@ -28,6 +30,14 @@ class Player(Protocol):
 
     def focus(self, symbol: str | None) -> None:
         """Let the next pictures carry the bars of `symbol`."""
+        ...
+
+    def want(self, indicators: frozenset[IndicatorKey]) -> None:
+        """Let the next pictures carry these indicators, and no others."""
+        ...
+
+    def know_own(self, own: Own) -> None:
+        """Let the next pictures carry the user's watchlists and table."""
         ...
 
     def stop(self) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey, rank
 from stockscan_tui.market.snapshot import Integers, Snapshot
+from stockscan_tui.scan.expression import Expression, parse
+from stockscan_tui.scan.lists import Toplist
+from stockscan_tui.scan.picking import Picked, Picker
+from stockscan_tui.scan.presence import LISTED, Presence
 
 ORDER_EVERY_S = 1.0
 HOLD_S = 2.0
@@ -17,22 +20,64 @@ class Ranking:
 
     Until the trader moves, the first row is selected; from then on the selection stays with its
     symbol wherever that goes.
+
+    Args:
+        key: The metric it is ordered by.
+        ascending: Whether the smallest stands first.
+        picker: Which symbols are shown.
     """
 
-    def __init__(self, key: MetricKey, *, ascending: bool = False) -> None:
+    def __init__(
+        self, key: MetricKey, *, ascending: bool = False, picker: Picker | None = None
+    ) -> None:
         self.key = key
         self.ascending = ascending
-        self.chosen = SymbolFilter()
+        self.picker = picker or Picker(gates=None)
+        self.list: Toplist | None = None
         self.rows: Integers = np.zeros(0, np.int64)
+        self.picked = Picked()
         self.cursor = 0
         self._following = False
+        self._wanted = ""
+        self._presences: dict[str, Presence] = {}
         self._ordered_s = -HOLD_S
         self._moved_s = -HOLD_S
+
+    @property
+    def chosen(self) -> Expression:
+        """The filter."""
+        return self.picker.chosen
+
+    @chosen.setter
+    def chosen(self, expression: Expression) -> None:
+        self.picker.chosen = expression
+
+    @property
+    def presence(self) -> Presence:
+        """Who has come onto the list that is shown, and who has left it."""
+        name = f"{self.list.key} {self.list.name}" if self.list is not None else ""
+        return self._presences.setdefault(f"{name} {self.key} {self.chosen.text}", Presence())
 
     @property
     def selected(self) -> int | None:
         """The selected symbol's row in the snapshot, None on an empty board."""
         return int(self.rows[self.cursor]) if len(self.rows) else None
+
+    def show_list(self, chosen: Toplist) -> None:
+        """Show a list from its first row on."""
+        self.list = chosen
+        self.key, self.ascending = chosen.sort, chosen.ascending
+        self.picker.listed = parse(chosen.filter, self.picker.names)
+        self.cursor = 0
+        self._following = False
+
+    def jump_to(self, symbol: str) -> None:
+        """Select a symbol as soon as it is among the rows."""
+        self._wanted = symbol
+
+    def waits_for(self, symbol: str) -> bool:
+        """Whether a symbol that is to be selected is not among the rows."""
+        return self._wanted == symbol
 
     def update(self, snapshot: Snapshot, now_s: float, *, force: bool = False) -> bool:
         """Order the rows anew if it is time to; returns whether it was done."""
@@ -41,9 +86,12 @@ class Ranking:
             return False
         self._ordered_s = now_s
         selected = self.selected
-        matching = self.chosen.rows(snapshot)
-        self.rows = rank(snapshot, self.key, ascending=self.ascending, rows=matching)
+        self.picked = self.picker.pick(snapshot)
+        self.rows = rank(snapshot, self.key, ascending=self.ascending, rows=self.picked.rows)
+        first = [snapshot.symbols[row] for row in self.rows[:LISTED].tolist()]
+        self.presence.note(first, snapshot.event_ns)
         self._keep_selected(selected)
+        self._jump(snapshot)
         return True
 
     def _keep_selected(self, selected: int | None) -> None:
@@ -53,6 +101,15 @@ class Ranking:
         found = np.flatnonzero(self.rows == selected)
         self.cursor = int(found[0]) if len(found) else min(self.cursor, len(self.rows) - 1)
         self.cursor = max(self.cursor, 0)
+
+    def _jump(self, snapshot: Snapshot) -> None:
+        if not self._wanted:
+            return
+        names = [snapshot.symbols[row] for row in self.rows.tolist()]
+        if self._wanted in names:
+            self.cursor = names.index(self._wanted)
+            self._following = True
+            self._wanted = ""
 
     def move_to(self, place: int, now_s: float) -> None:
         """Select the row at `place`, as near as there is one, and hold the order."""

@@ -26,11 +26,11 @@ from stockscan_tui.engine.live import LiveEngine
 from stockscan_tui.feed.live import Access
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import SECOND_NS
-from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.run import live
 from stockscan_tui.run.demo import DATASET, HOST, KEY
 from stockscan_tui.run.live import LiveRequest, LiveRun
 from stockscan_tui.ui.app import Opening, StockscanApp
+from stockscan_tui.ui.desk import Desk
 from tests.bench.live_tapes import SYMBOLS
 from tests.bench.live_timer import percentiles, timer_delays_ms
 
@@ -152,7 +152,7 @@ def measure_timer(port: int, database: Path, settle_s: float, seconds: float) ->
         engines.append(engine)
         return run
 
-    app = StockscanApp(start, title="bench", clock=SystemClock(), sort=MetricKey("chg"))
+    app = StockscanApp(start, title="bench", clock=SystemClock(), desk=Desk(gates=None))
     found: dict[str, float] = {}
 
     async def play() -> None:

@@ -169,7 +169,7 @@ def test_order_and_filter_are_those_asked_for(folder: Path, day: Path) -> None:
         (("replay", "DAY", "--headless", "--leaders", "-1"), 2, "--leaders takes 0 or more"),
         (("replay", "DAY", "--headless", "--for", "nan"), 2, "--for takes a number"),
         (("demo", "--headless", "--seed", "-1"), 2, "--seed takes 0 or more"),
-        (("replay", "DAY", "--headless", "--filter", "a(b"), 2, "Column 1"),
+        (("replay", "DAY", "--headless", "--filter", "a(b"), 2, "Column 4"),
         (("replay", "DAY", "--headless", "--config", "none.toml"), 2, "config file"),
         (("replay", "DAY"), 2, "needs a terminal"),
         (("replay", "DAY", "--headless", "--prev-close", "none.csv"), 1, "cannot be read"),

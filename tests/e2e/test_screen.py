@@ -18,6 +18,7 @@ from stockscan_tui.sim.day import DayPlan
 from stockscan_tui.sim.files import write_closes, write_day
 from stockscan_tui.sim.universe import make_universe
 from stockscan_tui.ui.app import Opening, StockscanApp
+from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
 
@@ -41,7 +42,8 @@ def test_a_played_day_stands_on_the_board_and_in_the_database(day: Path, tmp_pat
         request = ReplayRequest(files=(day,), speed=math.inf, database=database, refresh_s=0.05)
         return ReplayRun(request, SystemClock())
 
-    app = StockscanApp(start, title=day.name, clock=SystemClock())
+    desk = Desk(gates=None)
+    app = StockscanApp(start, title=day.name, clock=SystemClock(), desk=desk)
 
     async def use() -> None:
         async with app.run_test(size=(120, 36)) as pilot:
@@ -51,10 +53,9 @@ def test_a_played_day_stands_on_the_board_and_in_the_database(day: Path, tmp_pat
                 if snapshot is not None and snapshot.feed.phase is Phase.ENDED and board_is_up:
                     break
                 await pilot.pause(0.02)
-            await pilot.press("j", "k", "s", "S", "S", "g")
-            app._ranking.key = MetricKey("chg")
+            await pilot.press("j", "k", "s", "S", "S", "g", "1")
             app._poll()
-            app.screen._refresh_order()  # type: ignore[attr-defined]
+            app.screen.refresh_order()  # type: ignore[attr-defined]
             await pilot.pause()
             board = app.screen.query_one(Leaderboard)
             shown.extend(board.render_line(y).text.split()[1] for y in range(1, 11))

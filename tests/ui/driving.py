@@ -9,10 +9,9 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from stockscan_tui.market.filters import SymbolFilter
-from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.ui.app import Opening, StockscanApp
+from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
 from tests.ui.market import FakePlayer, HandClock, market
@@ -77,14 +76,14 @@ def on_stage(
     snapshot: Snapshot | None = None,
     size: tuple[int, int] = (120, 36),
     wait: bool = True,
-    chosen: SymbolFilter | None = None,
+    desk: Desk | None = None,
     start: Callable[[Opening], FakePlayer] | None = None,
 ) -> StockscanApp:
     """Run `act` on a running application; returns it after its end."""
     player = FakePlayer(market() if snapshot is None else snapshot)
     clock = HandClock()
     app = StockscanApp(start or (lambda _opening: player), title="day.dbn.zst", clock=clock,
-                       sort=MetricKey("chg"), chosen=chosen)  # fmt: skip
+                       desk=desk or Desk(gates=None))  # fmt: skip
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import (
     CloseSource,
     Feed,
@@ -89,6 +91,7 @@ def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
         average_volume=np.full(count, np.nan),
         volume_share=0.3,
         split_suspect=np.zeros(count, np.bool_),
+        streak=np.zeros(count),
     )  # fmt: skip
     return replace(snapshot, **{"cache": {}, **changed})
 
@@ -114,7 +117,15 @@ class FakePlayer:
         self.speeds: list[float] = []
         self.pauses: list[bool] = []
         self.stopped = False
+        self.wanted: frozenset[IndicatorKey] = frozenset()
+        self.own = Own()
         self._focus: str | None = None
+
+    def want(self, indicators: frozenset[IndicatorKey]) -> None:
+        self.wanted = indicators
+
+    def know_own(self, own: Own) -> None:
+        self.own = own
 
     def snapshot(self) -> Snapshot | None:
         return focus(self.now, self._focus) if self.now is not None else None

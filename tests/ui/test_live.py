@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
-from textual.widgets import Input, OptionList
 
 from stockscan_tui.market.snapshot import Phase, Snapshot
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.screens.leave import LeaveScreen
-from stockscan_tui.ui.welcome import WelcomeApp
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
 from tests.ui.driving import Stage, on_stage
 from tests.ui.market import market
@@ -107,38 +101,3 @@ def test_q_asks_before_a_capture_is_stopped_and_ctrl_c_does_not() -> None:
 
     on_stage(ask, snapshot=live())
     on_stage(at_once, snapshot=live())
-
-
-@pytest.mark.parametrize(
-    ("keys", "chosen"), [(("d",), ["demo"]), (("enter",), ["demo"]), (("q",), None)]
-)
-def test_the_welcome_screen_leads_on(keys: tuple[str, ...], chosen: list[str] | None) -> None:
-    async def run() -> list[str] | None:
-        app = WelcomeApp()
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.press(*keys)
-        result: list[str] | None = app.return_value
-        return result
-
-    assert asyncio.run(run()) == chosen
-
-
-def test_the_welcome_screen_opens_a_file_that_is_there(tmp_path: Path) -> None:
-    file = tmp_path / "day.dbn"
-    file.write_bytes(b"x")
-
-    async def run() -> list[str] | None:
-        app = WelcomeApp()
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.press("o")
-            app.query_one(Input).value = str(tmp_path / "none.dbn")
-            await pilot.press("enter")
-            assert app.is_running
-            app.query_one(Input).value = str(file)
-            await pilot.press("escape")
-            assert app.query_one(OptionList).has_focus
-            await pilot.press("o", "enter")
-        result: list[str] | None = app.return_value
-        return result
-
-    assert asyncio.run(run()) == ["replay", "--", str(file)]

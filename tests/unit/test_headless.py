@@ -14,10 +14,10 @@ import pytest
 from stockscan_tui import headless
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.headless import Report
-from stockscan_tui.market.filters import SymbolFilter
 from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.run import replay
 from stockscan_tui.run.replay import ReplayRequest, ReplayRun
+from stockscan_tui.scan.picking import Picker
 from tests import wire
 from tests.playing import weekdays
 
@@ -63,7 +63,7 @@ def report(*, leaders: int = 0) -> Report:
         leaders=leaders,
         sort=MetricKey("chg"),
         ascending=False,
-        chosen=SymbolFilter(),
+        picker=Picker(gates=None),
     )
 
 

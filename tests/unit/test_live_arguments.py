@@ -1,4 +1,4 @@
-"""What the command line of a live run takes, and where its key comes from."""
+"""What the command line of a live run takes, and what a refusal says."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stockscan_tui import config
 from stockscan_tui.cli.parser import parse_gateway, parse_symbols
-from stockscan_tui.config import read_config, read_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.feed.live import Access, refusal
 from stockscan_tui.market.volume_curve import VolumeCurve, shipped_curve
@@ -36,24 +34,6 @@ def test_a_gateway_is_a_host_and_a_port(wrong: str) -> None:
         parse_gateway(wrong)
 
 
-def test_the_key_comes_from_the_environment_or_a_file_of_ones_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(config, "config_path", lambda: tmp_path / "config.toml")
-    monkeypatch.delenv("DATABENTO_API_KEY", raising=False)
-    assert read_key() == ""
-    file = tmp_path / "key"
-    file.write_text("db-from-file\n", "utf-8")
-    file.chmod(0o644)
-    with pytest.raises(UsageError, match="chmod 600") as refused:
-        read_key()
-    assert "db-from-file" not in str(refused.value)
-    file.chmod(0o600)
-    assert read_key() == "db-from-file"
-    monkeypatch.setenv("DATABENTO_API_KEY", " db-from-environment ")
-    assert read_key() == "db-from-environment"
-
-
 def test_a_key_shows_in_no_repr() -> None:
     assert "secret" not in repr(Access("db-secret", "EQUS.MINI", "host"))
 
@@ -62,22 +42,6 @@ def test_refusals_say_what_to_do() -> None:
     assert "--dataset" in refusal("unknown dataset X", "X")
     assert "plan" in refusal("Not entitled to dataset", "X")
     assert "DATABENTO_API_KEY" in refusal("Authentication failed", "X")
-
-
-def test_the_config_takes_splits_renames_and_a_cost(tmp_path: Path) -> None:
-    file = tmp_path / "config.toml"
-    file.write_text(
-        'max_cost_usd = 2\nrenames = { OLD = "NEW" }\n'
-        '[[splits]]\nsymbol = "A"\nex_date = 2026-06-15\nratio = 0.1\n',
-        "utf-8",
-    )
-    read = read_config(file)
-    assert (read.max_cost_usd, read.renames) == (2, {"OLD": "NEW"})
-    assert read.splits[0]["ex_date"] == date(2026, 6, 15)
-    for wrong in ("max_cost_usd = -1", "splits = 3", 'splits = ["A"]', "renames = []"):
-        file.write_text(wrong, "utf-8")
-        with pytest.raises(UsageError, match=r"max_cost_usd|splits|renames"):
-            read_config(file)
 
 
 def test_the_days_volume_is_done_at_its_end_and_half_days_go_by_in_less_time() -> None:

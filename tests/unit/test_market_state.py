@@ -15,7 +15,7 @@ from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import MINUTE_NS, NEW_YORK, SECOND_NS, Session
-from stockscan_tui.market.metrics import parse_metric, rank
+from stockscan_tui.market.metrics import parse_metric, rank, values_of
 from stockscan_tui.market.snapshot import CloseSource, Feed
 from tests import wire
 from tests.playing import ListSink, Played, StillClock, play, weekdays
@@ -42,7 +42,7 @@ def run(tmp_path: Path, *parts: wire.Records, **how: object) -> Played:
 def metric(played: Played, name: str, symbol: str) -> float:
     """Return a metric's value for one symbol."""
     row = list(played.snapshot.symbols).index(symbol)
-    return float(parse_metric(name).values(played.snapshot)[row])
+    return float(values_of(parse_metric(name), played.snapshot)[row])
 
 
 def test_a_tight_quote_sets_the_mark_and_a_trade_does_not(tmp_path: Path) -> None:

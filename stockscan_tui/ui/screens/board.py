@@ -1,9 +1,12 @@
-"""The board: status, order and filter, the leaderboard, and the selected symbol where it fits."""
+"""The board: status, lists and filter, the leaderboard, and the selected symbol where it fits."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -12,30 +15,34 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from stockscan_tui.errors import UsageError
-from stockscan_tui.market.filters import SymbolFilter, parse_filter
+from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.metrics import MetricKey, indicator_of, title_of
 from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
 from stockscan_tui.market.text import printable
+from stockscan_tui.scan.expression import Expression, parse
+from stockscan_tui.scan.lists import Toplist
 from stockscan_tui.ui import format as fmt
+from stockscan_tui.ui.columns import Column
 from stockscan_tui.ui.commands import BOARD, EVERYWHERE, bindings
+from stockscan_tui.ui.desk import Desk
+from stockscan_tui.ui.keeping import Keeping
+from stockscan_tui.ui.marks import explanation
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.widgets.detail import Detail
+from stockscan_tui.ui.widgets.filter_field import FilterField
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
-from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, SummaryLine
+from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, ListLine, Shown
 from stockscan_tui.ui.widgets.status import StatusLine
 
 PANEL_FROM = 170
 STRIP_FROM = 112
 STRIP_ROWS_FROM = 32
 HINT_S = 60.0
+SAID_S = 10.0
 # A live feed goes on for hours after what went wrong once.
 PROBLEM_S = 60.0
 DETAIL_AFTER_S = 0.15
-
-
-class FilterInput(Input):
-    """The filter while it is being typed: Enter keeps it, Esc brings the former one back."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "screen.restore_filter", "Restore")]
+OFFERS = 8
 
 
 class BoardScreen(Screen[None]):
@@ -43,39 +50,49 @@ class BoardScreen(Screen[None]):
 
     Args:
         ranking: The order of the rows.
+        desk: Lists, saved filters and columns.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(BOARD)
 
-    def __init__(self, ranking: Ranking) -> None:
+    def __init__(self, ranking: Ranking, desk: Desk) -> None:
         super().__init__()
         self._ranking = ranking
+        self._lists = list(desk.lists)
+        self._names = desk.names
+        self.keeping = Keeping(self, ranking, desk)
+        self._widths: dict[MetricKey, int] = dict(desk.widths)
+        self._columns: dict[str, tuple[MetricKey, ...] | None] = {}
         self._snapshot: Snapshot | None = None
         self._now_s = 0.0
         self._began_s = 0.0
-        self._former = SymbolFilter()
+        self._former = parse("")
         self._refused = ""
-        self.held = False
+        self.held_s: float | None = None
         self._detail_waits = False
         self._problems_told = 0
         self._problem_since_s = 0.0
+        self._said = ""
+        self._said_s = -HINT_S
         self.ready = False
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
-        yield SummaryLine()
-        yield FilterInput(placeholder="symbols that begin with, as in: NV AA", compact=True)
+        yield ListLine(self._lists)
+        yield FilterField(self._names)
         with Horizontal(id="middle"):
             with Vertical(id="table"):
                 yield Leaderboard(self._ranking)
                 yield Detail(id="strip")
             yield Detail(id="panel")
         yield HintLine()
+        yield HintLine(id="proof")
         yield KeyLine((*BOARD, *EVERYWHERE))
 
     def on_mount(self) -> None:
-        self.query_one(FilterInput).display = False
+        self.query_one(FilterField).display = False
         self.query_one(Leaderboard).focus()
+        self._use_columns()
         self.ready = True
 
     def on_unmount(self) -> None:
@@ -87,7 +104,7 @@ class BoardScreen(Screen[None]):
         self.query_one("#panel").display = panel
         tall = height >= STRIP_ROWS_FROM
         self.query_one("#strip").display = not panel and width >= STRIP_FROM and tall
-        self.query_one(HintLine).display = height >= 20
+        self.query_one("#proof").display = height >= 20
 
     # --- pictures -------------------------------------------------------------------------------
 
@@ -113,48 +130,94 @@ class BoardScreen(Screen[None]):
         """Whether everything is that of the newest picture."""
         return not self._detail_waits and self.query_one(Leaderboard).drawn
 
+    def say(self, sentence: str) -> None:
+        """Say something for a while."""
+        self._said, self._said_s = sentence, self._now_s
+        if self._snapshot is not None:
+            self._show_lines(self._snapshot)
+
     def _show_lines(self, snapshot: Snapshot) -> None:
-        summary = self.query_one(SummaryLine)
-        summary.show(
-            self._ranking.key,
-            ascending=self._ranking.ascending,
-            matching=len(self._ranking.rows),
-            total=len(snapshot.symbols),
-            filtered=str(self._ranking.chosen),
+        ranking = self._ranking
+        listed, picked = ranking.list, ranking.picked
+        shown = Shown(
+            name=listed.name if listed is not None else "all",
+            color=listed.color if listed is not None else "",
+            key=ranking.key,
+            ascending=ranking.ascending,
+            filtered=ranking.chosen.text,
+            matching=len(ranking.rows),
+            gated=picked.gated,
+            total=picked.total,
+            unknown=tuple((str(key), count) for key, count in picked.unknown.items()),
+            lifted=ranking.picker.lifted,
         )
-        if self._refused:
-            summary.warn(self._refused)
-        elif snapshot.health.store_error:
-            summary.warn(snapshot.health.store_error)
-        elif snapshot.feed.phase is Phase.DOWN:
-            since = fmt.clock(snapshot.event_ns)
-            summary.warn(f"{snapshot.feed.message} · prices as of {since}")
-        elif self.held:
-            summary.warn(f"held at {fmt.clock(snapshot.event_ns)} · space goes on")
-        elif not snapshot.closes_known:
-            summary.warn("no previous closes: changes are from the day's first trade")
-        self.query_one(HintLine).show(self._hint(snapshot))
+        self.query_one(ListLine).show(shown, self._warning(snapshot))
+        hint, proof = self.query(HintLine)
+        hint.show(self._hint(snapshot))
+        proof.show(" " + _proof(snapshot))
+
+    def _warning(self, snapshot: Snapshot) -> str:
+        if self._refused and not self.query_one(FilterField).display:
+            return self._refused
+        if snapshot.health.store_error:
+            return snapshot.health.store_error
+        if snapshot.feed.phase is Phase.DOWN:
+            return f"{snapshot.feed.message} · prices as of {fmt.clock(snapshot.event_ns)}"
+        if self.held_s is not None:
+            behind = fmt.span(self._now_s - self.held_s)
+            return f"held at {fmt.clock(snapshot.event_ns)}, {behind} behind · space goes on"
+        if not snapshot.closes_known:
+            return "no previous closes: changes are from the day's first trade"
+        return ""
 
     def _hint(self, snapshot: Snapshot) -> str:
-        if self.query_one(FilterInput).display:
-            matching = f"{len(self._ranking.rows):,} match · Enter keeps · Esc restores"
-            return " " + printable(self._refused or matching)
+        field = self.query_one(FilterField)
+        if field.display:
+            said = self._typing(field)
+        elif self._said and self._now_s - self._said_s < SAID_S:
+            said = self._said
+        else:
+            said = self._problem(snapshot) or self._news(snapshot)
+        return " " + printable(said)
+
+    def _problem(self, snapshot: Snapshot) -> str:
         problems = snapshot.health.problems
         if len(problems) != self._problems_told:
             self._problems_told = len(problems)
             self._problem_since_s = self._now_s
         lasting = snapshot.feed.phase not in LIVE_PHASES
-        if problems and (lasting or self._now_s - self._problem_since_s < PROBLEM_S):
-            return " " + printable(problems[-1])
+        shown = problems and (lasting or self._now_s - self._problem_since_s < PROBLEM_S)
+        return problems[-1] if shown else ""
+
+    def _news(self, snapshot: Snapshot) -> str:
+        """Return what is worth saying while all is well."""
+        if snapshot.feed.phase is Phase.CATCHING_UP:
+            closes = int(np.isfinite(snapshot.prev_close).sum())
+            when = fmt.clock(snapshot.event_ns)[:5]
+            done = f"{snapshot.feed.progress * 100:.0f} %"
+            return f"closes {closes:,} ✓ · catching up, {when} reached · {done}"
         if snapshot.feed.phase is Phase.ENDED:
-            bars = f"{snapshot.health.bars:,} bars are saved"
-            return f" end of file at {fmt.clock(snapshot.event_ns)} · {bars} · q quits"
-        if snapshot.health.gaps:
-            return " " + _proof(snapshot)
+            return f"end of file at {fmt.clock(snapshot.event_ns)} · q quits"
+        selected = self._ranking.selected
+        meant = explanation(snapshot, selected) if selected is not None else ""
+        if meant and selected is not None:
+            return f"{snapshot.symbols[selected]}: {meant}"
         if self._now_s - self._began_s < HINT_S:
-            return " j/k move · Enter open · / filter · s sort · ? all keys"
-        health = snapshot.health
-        return f" {health.records:,} records · {health.trades:,} trades · {health.bars:,} bars"
+            return "j/k move · Enter open · / filter · 1-9 lists · ? keys"
+        gone = self._ranking.presence.gone(snapshot.event_ns)
+        return f"left the list: {' '.join(gone)}" if gone else ""
+
+    def _typing(self, field: FilterField) -> str:
+        """Return what is said while a filter is typed."""
+        if self._refused:
+            return self._refused
+        counted = f"{len(self._ranking.rows):,} match"
+        unknown = self._ranking.picked.unknown
+        lacking = "".join(f" · {title_of(key)} unknown for {n:,}" for key, n in unknown.items())
+        hint = self._ranking.chosen.hint
+        offers = " ".join(field.offers[:OFFERS])
+        tail = f" · {hint}" if hint else f" · Tab: {offers}" if offers else ""
+        return f"{counted}{lacking} · Enter keeps · Esc restores{tail}"
 
     def _show_selected(self) -> None:
         self._detail_waits = False
@@ -164,7 +227,8 @@ class BoardScreen(Screen[None]):
             if detail.display:
                 detail.show(self._snapshot, self._ranking.selected)
 
-    def _refresh_order(self) -> None:
+    def refresh_order(self) -> None:
+        """Order the rows anew at once: after a change of list, filter, order or gates."""
         if self._snapshot is None:
             return
         self._ranking.update(self._snapshot, self._now_s, force=True)
@@ -217,79 +281,231 @@ class BoardScreen(Screen[None]):
         self._move(self._ranking.cursor - self.query_one(Leaderboard).page)
 
     @on(Leaderboard.RowClicked)
-    def _row_clicked(self, event: Leaderboard.RowClicked) -> None:
-        if event.place < len(self._ranking.rows):
-            self._move(event.place)
+    async def _row_clicked(self, event: Leaderboard.RowClicked) -> None:
+        if event.place >= len(self._ranking.rows):
+            return
+        again = event.place == self._ranking.cursor
+        self._move(event.place)
+        if again:
+            await self.app.run_action("open")
 
-    # --- order and filter -----------------------------------------------------------------------
+    # --- lists and order ------------------------------------------------------------------------
+
+    @property
+    def lists(self) -> list[Toplist]:
+        """All lists."""
+        return self._lists
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are shown."""
+        return self.query_one(Leaderboard).columns
+
+    def action_list(self, key: str) -> None:
+        """Show the list on a digit."""
+        self.show_list(key)
+
+    def show_list(self, key_or_name: str) -> None:
+        """Show a list by its key or its name."""
+        for listed in self._lists:
+            if key_or_name in (listed.key, listed.name):
+                self._show_list(listed)
+                return
+
+    def _show_list(self, listed: Toplist) -> None:
+        try:
+            self._ranking.show_list(listed)
+        except UsageError as error:
+            self.say(f"The list {listed.name} has a filter that is none: {error}")
+            return
+        self._use_columns()
+        self.refresh_order()
+
+    @on(ListLine.Chosen)
+    def _list_clicked(self, event: ListLine.Chosen) -> None:
+        self.show_list(event.key)
+
+    def add_list(self, listed: Toplist) -> None:
+        """Take a list among the others, in place of the one with its key or name, and show it."""
+        same = [
+            at
+            for at, known in enumerate(self._lists)
+            if (known.key == listed.key if listed.key else known.name == listed.name)
+        ]
+        if same:
+            self._lists[same[0]] = listed
+        else:
+            self._lists.append(listed)
+        self._show_list(listed)
 
     def action_sort(self) -> None:
         """Sort by the next column, largest first."""
-        keys = [column.key for column in self.query_one(Leaderboard).columns]
+        keys = [column.key for column in self.columns]
         if not keys:
             return
         at = keys.index(self._ranking.key) if self._ranking.key in keys else -1
         self._ranking.key = keys[(at + 1) % len(keys)]
         self._ranking.ascending = False
-        self._refresh_order()
+        self.refresh_order()
 
     def action_reverse(self) -> None:
         """Turn the order round."""
         self._ranking.ascending = not self._ranking.ascending
-        self._refresh_order()
+        self.refresh_order()
 
     @on(Leaderboard.HeadClicked)
     def _head_clicked(self, event: Leaderboard.HeadClicked) -> None:
         self._ranking.sort_by(event.key)
-        self._refresh_order()
+        self.refresh_order()
+
+    def action_gates(self) -> None:
+        """Lift the gates, or set them again."""
+        picker = self._ranking.picker
+        picker.lifted = not picker.lifted
+        self.refresh_order()
+        gate = picker.gate(self._snapshot.session, self._snapshot.feed.dataset).text if (
+            self._snapshot is not None
+        ) else ""  # fmt: skip
+        self.say("gates are off: x sets them" if picker.lifted else f"gates: {gate or 'none'}")
+
+    # --- columns --------------------------------------------------------------------------------
+
+    @property
+    def chosen_columns(self) -> tuple[MetricKey, ...] | None:
+        """The columns of the list that is shown, None for the board's own."""
+        listed = self._ranking.list
+        name = listed.name if listed is not None else ""
+        own = listed.columns if listed is not None else None
+        return self._columns.get(name, own) or None
+
+    @property
+    def widths(self) -> Mapping[MetricKey, int]:
+        """The widths that the user chose."""
+        return self._widths
+
+    def choose_columns(
+        self, columns: tuple[MetricKey, ...] | None, widths: Mapping[MetricKey, int]
+    ) -> None:
+        """Show these columns on the list that is shown, None for the board's own."""
+        listed = self._ranking.list
+        self._columns[listed.name if listed is not None else ""] = columns
+        self._widths.update(widths)
+        self._use_columns()
+
+    def preview_columns(self, columns: tuple[MetricKey, ...] | None) -> None:
+        """Show columns without keeping them."""
+        self.query_one(Leaderboard).use(columns, self._widths)
+
+    def _use_columns(self) -> None:
+        self.query_one(Leaderboard).use(self.chosen_columns, self._widths)
+
+    def action_columns(self) -> None:
+        """Choose the columns of the list that is shown."""
+        self.keeping.choose_columns()
+
+    # --- what is kept ---------------------------------------------------------------------------
+
+    async def action_watch(self) -> None:
+        """Put the selected symbol on the watchlist, or take it off."""
+        if self._snapshot is not None:
+            await self.keeping.toggle_watch(self._snapshot)
+
+    def action_watchlists(self) -> None:
+        """Choose, make and change watchlists."""
+        self.keeping.choose_watchlist()
+
+    def action_save_list(self) -> None:
+        """Save filter and order."""
+        self.keeping.save_list()
+
+    def action_copy(self) -> None:
+        """Copy the symbol, then its row."""
+        if self._snapshot is not None:
+            self.keeping.copy(self._snapshot, self._now_s)
+
+    def action_export(self) -> None:
+        """Write what is shown to a file."""
+        if self._snapshot is not None:
+            self.keeping.export(self._snapshot)
+
+    @property
+    def wanted(self) -> frozenset[IndicatorKey]:
+        """The indicators that columns, order and conditions need."""
+        keys = {self._ranking.key, *self._ranking.picker.keys, *(c.key for c in self.columns)}
+        return frozenset(found for key in keys if (found := indicator_of(key)) is not None)
+
+    # --- filter ---------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
         """Type a filter."""
         self._former = self._ranking.chosen
-        field = self.query_one(FilterInput)
-        field.value = str(self._ranking.chosen)
-        field.display = True
-        self.query_one(SummaryLine).display = False
-        field.focus()
+        self.query_one(FilterField).begin(self._ranking.chosen.text)
+        self.query_one(ListLine).display = False
+        if self._snapshot is not None:
+            self._show_lines(self._snapshot)
 
     def action_clear_filter(self) -> None:
         """Show all symbols."""
-        self._refused = ""
-        self._ranking.chosen = SymbolFilter()
-        self._refresh_order()
+        self.choose(parse(""))
 
-    def action_restore_filter(self) -> None:
-        """Leave the field with the filter as it was before."""
-        self._ranking.chosen = self._former
-        self._close_field()
+    @property
+    def filters(self) -> Mapping[str, str]:
+        """The saved filters by name."""
+        return self._names.filters
+
+    def save_filter(self, name: str, text: str) -> None:
+        """Let a filter be used by its name."""
+        self._names = replace(self._names, filters={**self._names.filters, name: text})
+        self._ranking.picker.names = self._names
+        self.query_one(FilterField).names = self._names
+
+    def choose(self, expression: Expression) -> None:
+        """Show what a filter leaves."""
+        self._refused = ""
+        self._ranking.chosen = expression
+        self.refresh_order()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        field = self.query_one(FilterInput)
-        if not field.display:
+        if not self.query_one(FilterField).display:
+            return
+        if self.query_one(FilterField).unfinished:
             return
         try:
-            self._ranking.chosen = parse_filter(event.value)
+            self._ranking.chosen = parse(event.value.strip(), self._names)
             self._refused = ""
         except UsageError as error:
+            # The last valid one stays while another is being typed.
             self._refused = str(error)
-        self._refresh_order()
+        self.refresh_order()
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
+        refused = self._refused
+        self.query_one(FilterField).keep(self._ranking.chosen.text)
+        self._close_field()
+        if refused:
+            self.say(f"kept the last filter that could be read · {refused}")
+
+    @on(FilterField.Restored)
+    def _restored(self) -> None:
+        self._ranking.chosen = self._former
         self._close_field()
 
     def _close_field(self) -> None:
         self._refused = ""
-        self.query_one(FilterInput).display = False
-        self.query_one(SummaryLine).display = True
+        self.query_one(FilterField).display = False
+        self.query_one(ListLine).display = True
         self.query_one(Leaderboard).focus()
-        self._refresh_order()
+        self.refresh_order()
 
 
 def _proof(snapshot: Snapshot) -> str:
-    """Return what became of the feed's gaps."""
+    """Return what has come in, and what became of the feed's gaps."""
     health = snapshot.health
+    came = f"{health.records:,} records · {health.trades:,} trades · {health.bars:,} bars"
+    if not health.gaps:
+        return came
     open_ones = health.gaps - health.healed
     gaps = "1 gap" if health.gaps == 1 else f"{health.gaps} gaps"
     if open_ones == 0:

@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.metrics import MetricKey, values_of
 from stockscan_tui.market.snapshot import CloseSource, FocusBars, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
@@ -137,9 +137,13 @@ class Detail(Widget):
         line("vwap", f"{fmt.price(s.vwap[row])}  {from_vwap} %")
         sampled = "~" if s.feed.dataset == "EQUS.MINI" else ""
         line(f"volume{sampled}", f"{fmt.count(s.volume[row])}  ${fmt.count(s.notional[row])}")
-        line("trades", f"{int(s.trades[row]):,} in {int(s.bars[row]):,} bars")
+        usual = fmt.count(s.average_volume[row])
+        line("rvol", f"{fmt.ratio(_value(s, 'rvol', row))} of {usual} a day")
+        line("trades", f"{int(_value(s, 'trades', row)):,} in {int(s.bars[row]):,} bars")
+        place = fmt.number(round(_value(s, "pos", row), 0)) if s.high[row] > s.low[row] else "—"
+        line("range", f"{fmt.plain_percent(_value(s, 'range_pct', row))} %  at {place} of 100")
         for window in _WINDOWS:
-            moved = float(MetricKey("chg", window).values(s)[row])
+            moved = float(values_of(MetricKey("chg", window), s)[row])
             line(f"{window} min", f"{fmt.percent(moved)} %", self._sign(moved))
         return lines
 
@@ -189,7 +193,7 @@ class Detail(Widget):
 
 
 def _value(s: Snapshot, name: str, row: int) -> float:
-    return float(MetricKey(name).values(s)[row])
+    return float(values_of(MetricKey(name), s)[row])
 
 
 def _time(ns: int) -> str:

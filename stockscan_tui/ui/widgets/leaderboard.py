@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,25 +16,32 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.timer import Timer
 
-from stockscan_tui.market.metrics import MetricKey
-from stockscan_tui.market.snapshot import CloseSource, Snapshot
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.metrics import MetricKey, values_of
+from stockscan_tui.market.snapshot import Floats, Snapshot
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.columns import (
-    FLAGS_WIDTH,
+    MARKS_WIDTH,
     RANK_WIDTH,
     SYMBOL_WIDTH,
     Column,
+    Layout,
     layout_for,
 )
+from stockscan_tui.ui.marks import mark_of
 from stockscan_tui.ui.ranking import Ranking
 
 FLASH_S = 0.3
 FLASH_FROM = 0.001
 SHOWN_FROM = 0.005
+ARROW_S = 2.0
+# A price that nothing has touched for so long is shown as old.
+STALE_NS = 300 * SECOND_NS
 # Rows that are drawn together, and the time between such parts, in seconds.
 ROWS_AT_ONCE = 5
 PART_EVERY_S = 0.012
-_OFFICIAL = frozenset({CloseSource.FILE.value, CloseSource.DAILY.value})
+_CHANGE = MetricKey("chg")
+_MARK = MetricKey("mark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,13 @@ class _Palette:
     up: Style
     down: Style
     cursor: Style
+    alarm: Style
+    new: Style
+
+
+# Runs of cells of one colour.
+Spark = list[tuple[str, int]]
+_BOLD = Style(bold=True)
 
 
 class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
@@ -59,6 +74,8 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         "leaderboard--up",
         "leaderboard--down",
         "leaderboard--cursor",
+        "leaderboard--alarm",
+        "leaderboard--new",
     }
 
     class HeadClicked(Message):
@@ -82,9 +99,13 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         self._layout = layout_for(80)
         self._palette: _Palette | None = None
         self._lines: dict[int, Strip] = {}
-        self._sparks: dict[int, str] = {}
+        self._sparks: dict[int, Spark] = {}
         self._flash_until = np.zeros(0)
+        self._arrow_until = np.zeros(0)
+        self._arrow = np.zeros(0)
         self._last_marks = np.zeros(0)
+        self._chosen: tuple[MetricKey, ...] | None = None
+        self._widths: Mapping[MetricKey, int] = {}
         self._now_s = 0.0
         self._waiting: list[int] = []
         self._parts: Timer | None = None
@@ -106,6 +127,16 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         top = self.scroll_offset.y
         self._waiting = list(range(top, top + self.page))
         self._parts.resume()
+
+    def use(self, columns: tuple[MetricKey, ...] | None, widths: Mapping[MetricKey, int]) -> None:
+        """Show these columns, None for the board's own, at these widths."""
+        if (columns, widths) != (self._chosen, self._widths):
+            self._chosen, self._widths = columns, dict(widths)
+            self._layout = self._laid_out(self.size.width)
+            self.redraw()
+
+    def _laid_out(self, width: int) -> Layout:
+        return layout_for(width, self._chosen, self._widths)
 
     @property
     def drawn(self) -> bool:
@@ -156,13 +187,16 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
     def _note_flashes(self, snapshot: Snapshot, now_s: float) -> None:
         count = len(snapshot.symbols)
         if len(self._last_marks) != count:
-            grown = np.zeros(count)
-            grown[: len(self._flash_until)] = self._flash_until[:count]
-            self._flash_until = grown
+            self._flash_until = _longer(self._flash_until, count)
+            self._arrow_until = _longer(self._arrow_until, count)
+            self._arrow = _longer(self._arrow, count)
         else:
             with np.errstate(divide="ignore", invalid="ignore"):
-                moved = np.abs(snapshot.mark / self._last_marks - 1.0) >= FLASH_FROM
-            self._flash_until[moved] = now_s + FLASH_S
+                change = snapshot.mark / self._last_marks - 1.0
+            self._flash_until[np.abs(change) >= FLASH_FROM] = now_s + FLASH_S
+            moved = np.abs(change) > 0
+            self._arrow[moved] = change[moved]
+            self._arrow_until[moved] = now_s + ARROW_S
         self._last_marks = snapshot.mark
 
     @property
@@ -203,7 +237,7 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         self._parts = self.set_interval(PART_EVERY_S, self._draw_part, pause=True)
 
     def on_resize(self, event: events.Resize) -> None:
-        self._layout = layout_for(event.size.width)
+        self._layout = self._laid_out(event.size.width)
         self.redraw()
 
     def notify_style_update(self) -> None:
@@ -248,13 +282,15 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
                 up=look_up("leaderboard--up", partial=True),
                 down=look_up("leaderboard--down", partial=True),
                 cursor=look_up("leaderboard--cursor"),
+                alarm=look_up("leaderboard--alarm", partial=True),
+                new=look_up("leaderboard--new", partial=True),
             )
         return self._palette
 
     def _head(self, width: int) -> Strip:
         palette = self._styles_now()
         dataset = self._snapshot.feed.dataset if self._snapshot else ""
-        symbol_width = SYMBOL_WIDTH + FLAGS_WIDTH
+        symbol_width = SYMBOL_WIDTH + MARKS_WIDTH
         segments = [Segment("# ".rjust(RANK_WIDTH) + "SYMBOL".ljust(symbol_width), palette.head)]
         for column in self._layout.columns:
             head = column.head(dataset)
@@ -273,45 +309,120 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         palette = self._styles_now()
         row = int(self._ranking.rows[place])
         base = palette.cursor if place == self._ranking.cursor else palette.plain
-        change = float(MetricKey("chg").values(snapshot)[row])
+        change = float(values_of(_CHANGE, snapshot)[row])
         moved = base + _by_sign(change, palette) + _by_tier(change)
+        symbol = snapshot.symbols[row]
+        mark, strong = mark_of(snapshot, row)
+        new = self._ranking.presence.is_new(symbol, snapshot.event_ns)
+        name = base + _BOLD + palette.new if new else base + _BOLD
         segments = [
-            Segment(f"{place + 1} ".rjust(RANK_WIDTH), base + palette.dim),
-            Segment(fmt.fit(snapshot.symbols[row], SYMBOL_WIDTH), base + Style(bold=True)),
-            Segment(_flags(snapshot, row), base + palette.dim),
+            Segment(_place(snapshot, place, row), base + palette.dim),
+            Segment(fmt.fit(symbol, SYMBOL_WIDTH), name),
+            Segment(mark.ljust(MARKS_WIDTH), base + (palette.alarm if strong else palette.dim)),
         ]
         flashing = self._flash_until[row] > self._now_s
         for column in self._layout.columns:
-            value = float(column.key.values(snapshot)[row])
+            value = float(values_of(column.key, snapshot)[row])
             style = base
             if not math.isfinite(value):
                 style = base + palette.dim
-            elif column.key == MetricKey("chg"):
+            elif column.key == _CHANGE:
                 style = moved
             elif column.signed:
                 style = base + _by_sign(value, palette)
-            text = column.cell(value)
-            flash = flashing and column.key.name in ("mark", "chg") and column.key.window == 0
+            elif column.key == _MARK and _stale(snapshot, row):
+                style = base + palette.dim
+            text = self._text(snapshot, column, row, value)
+            flash = flashing and column.key in (_CHANGE, _MARK)
             segments.extend(_cell(text, style, reverse=flash))
         if self._layout.spark_width:
             segments.append(Segment("  ", base))
-            segments.append(Segment(self._spark(snapshot, row), base + _by_sign(change, palette)))
+            segments.extend(self._spark(snapshot, row, base, palette))
         return Strip(segments).adjust_cell_length(width, base)
 
-    def _spark(self, snapshot: Snapshot, row: int) -> str:
+    def _text(self, snapshot: Snapshot, column: Column, row: int, value: float) -> str:
+        """Return a cell's text; the mark's has an arrow for a while after it moved."""
+        words = snapshot.words.get(column.key.name)
+        if words is not None:
+            code = int(words.code[row])
+            word = words.names[code] if code >= 0 else fmt.MISSING
+            return " " + fmt.fit(word, column.width - 1)
+        text = column.cell(value)
+        if column.key == _MARK and text.startswith("  ") and self._arrow_until[row] > self._now_s:
+            figures = text.lstrip()
+            arrow = "▴" if self._arrow[row] > 0 else "▾"
+            return f"{arrow}{figures}".rjust(column.width)
+        return text
+
+    def _spark(self, snapshot: Snapshot, row: int, base: Style, palette: _Palette) -> list[Segment]:
         known = self._sparks.get(row)
         if known is None:
             self._draw_sparks(snapshot)
-            known = self._sparks.get(row, " " * self._layout.spark_width)
-        return known
+            known = self._sparks.get(row)
+        if known is None:
+            return [Segment(" " * self._layout.spark_width, base)]
+        old = Style(dim=True)
+        styles = (palette.down, palette.up, palette.down + old, palette.up + old)
+        return [Segment(text, base + styles[kind]) for text, kind in known]
 
     def _draw_sparks(self, snapshot: Snapshot) -> None:
         """Draw the sparklines of all rows in view at once."""
         top = self.scroll_offset.y
         rows = self._ranking.rows[top : top + self.page]
         marks = snapshot.recent_marks(rows, self._layout.spark_minutes)
+        before = _minutes_before_open(snapshot, self._layout.spark_minutes)
         for row, values in zip(rows.tolist(), marks.tolist(), strict=True):
-            self._sparks[row] = fmt.sparkline(values, self._layout.spark_width)
+            close = float(snapshot.prev_close[row])
+            self._sparks[row] = spark_runs(values, self._layout.spark_width, close, before)
+
+
+def spark_runs(values: list[float], width: int, close: float, old: int) -> Spark:
+    """Return a sparkline as runs of one look: 1 from the previous close up, 0 under it; old + 2.
+
+    Args:
+        values: Marks, oldest first, NaN for none.
+        width: Cells.
+        close: The previous close, NaN for none.
+        old: How many of the values are of before the session's beginning.
+    """
+    cells = fmt.sparkline(values, width)
+    shown = fmt.sampled(values, width)
+    pad = width - len(shown)
+    limit = old * len(shown) / max(len(values), 1)
+    runs: Spark = []
+    for place, cell in enumerate(cells):
+        at = place - pad
+        kind = int(at < 0 or not shown[at] < close) + (2 if at < limit else 0)
+        if runs and runs[-1][1] == kind:
+            runs[-1] = (runs[-1][0] + cell, kind)
+        else:
+            runs.append((cell, kind))
+    return runs
+
+
+def _minutes_before_open(snapshot: Snapshot, minutes: int) -> int:
+    """Return how many of the last marks are of before the regular open, while it is over."""
+    if snapshot.event_ns < snapshot.regular_ns or not snapshot.regular_ns:
+        return 0
+    since = (snapshot.event_ns - snapshot.regular_ns) // MINUTE_NS
+    return int(max(0, minutes - since))
+
+
+def _longer(values: Floats, count: int) -> Floats:
+    grown = np.zeros(count)
+    grown[: len(values)] = values[:count]
+    return grown
+
+
+def _place(snapshot: Snapshot, place: int, row: int) -> str:
+    watched = snapshot.signs.get("watched")
+    star = "★" if watched is not None and watched[row] else " "
+    return f"{place + 1}{star}".rjust(RANK_WIDTH)
+
+
+def _stale(snapshot: Snapshot, row: int) -> bool:
+    heard_ns = max(int(snapshot.last_trade_ns[row]), int(snapshot.last_quote_ns[row]))
+    return snapshot.event_ns - heard_ns > STALE_NS
 
 
 def _cell(text: str, style: Style, *, reverse: bool) -> list[Segment]:
@@ -337,13 +448,3 @@ def _by_tier(change: float) -> Style:
     if size >= 10.0:
         return Style(bold=True)
     return Style(dim=True) if size < 1.0 else Style.null()
-
-
-def _flags(snapshot: Snapshot, row: int) -> str:
-    source = int(snapshot.close_source[row])
-    if source == CloseSource.NONE.value:
-        return "NEW".ljust(FLAGS_WIDTH)
-    if snapshot.split_suspect[row]:
-        return "sp?".ljust(FLAGS_WIDTH)
-    exact = source in _OFFICIAL and snapshot.close_age[row] <= 1
-    return ("" if exact else "≈").ljust(FLAGS_WIDTH)

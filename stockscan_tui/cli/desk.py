@@ -1,0 +1,113 @@
+"""Puts together what the config, the arguments and the user's files say about lists and filters."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stockscan_tui.config import Config, watchlists_folder
+from stockscan_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stockscan_tui.market.indicator import IndicatorKey
+    from stockscan_tui.market.own import Own, OwnTable
+    from stockscan_tui.scan.picking import Picker
+    from stockscan_tui.scan.watchlists import Watchlists
+    from stockscan_tui.ui.desk import Desk
+
+
+def sort_of(given: argparse.Namespace) -> tuple[str, bool]:
+    """Return the metric of `--sort`, empty where it is not given, and whether smallest is first."""
+    name, _, direction = (given.sort or "").partition(":")
+    if direction not in ("", "asc"):
+        raise UsageError(f"--sort takes METRIC or METRIC:asc, not {given.sort!r}.")
+    return name, direction == "asc"
+
+
+def desk_of(given: argparse.Namespace, config: Config) -> Desk:
+    """Return what the screen begins with.
+
+    Raises:
+        UsageError: A filter, a list, or the user's table cannot be read.
+    """
+    from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
+    from stockscan_tui.scan.expression import Names, parse  # noqa: PLC0415
+    from stockscan_tui.scan.lists import Toplist, lists  # noqa: PLC0415
+    from stockscan_tui.scan.watchlists import Watchlists  # noqa: PLC0415
+    from stockscan_tui.ui.desk import Desk  # noqa: PLC0415
+
+    table = _table(config)
+    watchlists = Watchlists(watchlists_folder())
+    names = Names(
+        own=tuple(table.numbers),
+        words=tuple(table.texts),
+        filters=dict(config.filters),
+        watchlists=watchlists.names(),
+    )
+    every = lists(config.lists)
+    metric, ascending = sort_of(given)
+    start = None
+    if metric:
+        key = parse_metric(metric, (*names.own, *names.words))
+        start = Toplist("", f"by {key}", key, ascending, "", None)
+    known = (*names.own, *names.words)
+    return Desk(
+        lists=every,
+        start=start,
+        chosen=parse(given.filter, names),
+        gates=config.gates,
+        names=names,
+        widths={parse_metric(text, known): cells for text, cells in config.widths.items()},
+        watchlists=watchlists,
+        watchlist=config.watchlist,
+        config=given.config,
+        keeps=True,
+        read_own=_reader(watchlists, table),
+    )
+
+
+def picker_of(given: argparse.Namespace, config: Config) -> tuple[Picker, Own]:
+    """Return what chooses the symbols that are printed, and what is the user's own.
+
+    The gates are off unless `--gates` is given.
+    """
+    from stockscan_tui.scan.picking import Picker  # noqa: PLC0415
+
+    desk = desk_of(argparse.Namespace(**{**vars(given), "sort": None}), config)
+    picker = Picker(desk.names, config.gates if given.gates else None)
+    picker.chosen = desk.chosen
+    return picker, desk.read_own(config.watchlist)
+
+
+def indicators_of(picker: Picker, sort: str) -> frozenset[IndicatorKey]:
+    """Return the indicators that conditions and order need."""
+    from stockscan_tui.market.metrics import indicator_of, parse_metric  # noqa: PLC0415
+
+    keys = {*picker.keys, parse_metric(sort, (*picker.names.own, *picker.names.words))}
+    return frozenset(found for key in keys if (found := indicator_of(key)) is not None)
+
+
+def _table(config: Config) -> OwnTable:
+    from stockscan_tui.market.own import OwnTable  # noqa: PLC0415
+
+    if config.table is None:
+        return OwnTable()
+    from stockscan_tui.market.metrics import REGISTRY  # noqa: PLC0415
+    from stockscan_tui.scan.expression import RESERVED  # noqa: PLC0415
+    from stockscan_tui.store.table import read_table  # noqa: PLC0415
+
+    return read_table(config.table, taken=(*REGISTRY, *RESERVED))
+
+
+def _reader(watchlists: Watchlists, table: OwnTable) -> Callable[[str], Own]:
+    from stockscan_tui.market.own import Own  # noqa: PLC0415
+
+    def read_own(current: str) -> Own:
+        lists = {name: frozenset(watchlists.symbols(name)) for name in watchlists.names()}
+        own = Own(watchlists=lists, table=table)
+        return replace(own, watched=lists.get(current, frozenset()))
+
+    return read_own

@@ -1,0 +1,111 @@
+"""Metrics of what is done: volume, trades, minutes, ages, and how whole the day's bars are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.metrics.metric import SPANS, Metric, MetricKey, Takes, Unit
+from stockscan_tui.market.snapshot import Floats, Integers, Snapshot
+
+LEAST_TRADES = 25
+BARS_BEFORE = 10
+
+
+def _counted(values: Integers) -> Floats:
+    return values.astype(np.float64)
+
+
+def _of_sessions(s: Snapshot, name: str, span: str) -> Floats:
+    total = np.zeros(len(s.symbols))
+    for session in SPANS[span]:
+        figures = s.sessions.get(session)
+        if figures is not None:
+            total += getattr(figures, name)
+    return total
+
+
+def _volume(s: Snapshot, key: MetricKey) -> Floats:
+    if key.window:
+        return s.minutes.over("volume", key.window, len(s.symbols))
+    return _of_sessions(s, "volume", key.span) if key.span else _counted(s.volume)
+
+
+def _dollars(s: Snapshot, key: MetricKey) -> Floats:
+    if key.window:
+        return s.minutes.over("notional", key.window, len(s.symbols))
+    return _of_sessions(s, "notional", key.span) if key.span else s.notional
+
+
+def _trades(s: Snapshot, key: MetricKey) -> Floats:
+    if key.window:
+        return s.minutes.over("trades", key.window, len(s.symbols))
+    if key.span:
+        return _of_sessions(s, "trades", key.span)
+    return _counted(np.maximum(s.trades, s.bars))
+
+
+def _relative_volume(s: Snapshot, _: MetricKey) -> Floats:
+    usual = s.average_volume * s.volume_share
+    known = (usual > 0) & (np.maximum(s.trades, s.bars) >= LEAST_TRADES)
+    ratio: Floats = np.full(len(usual), np.nan)
+    np.divide(s.volume, usual, out=ratio, where=known)
+    return ratio
+
+
+def _bar_relative_volume(s: Snapshot, _: MetricKey) -> Floats:
+    """Return the last finished minute's volume against the mean of the ten before it."""
+    count = len(s.symbols)
+    newest = s.minutes.before("volume", 1, count)
+    usual = (s.minutes.before("volume", 1 + BARS_BEFORE, count) - newest) / BARS_BEFORE
+    ratio = np.full(count, np.nan)
+    np.divide(newest, usual, out=ratio, where=usual > 0)
+    return ratio
+
+
+def _age(s: Snapshot, times: Integers) -> Floats:
+    age = (s.event_ns - times) / SECOND_NS
+    return np.where(times > 0, np.maximum(age, 0.0), np.nan)
+
+
+def _minutes_open(s: Snapshot, _: MetricKey) -> Floats:
+    minutes = (s.event_ns - s.regular_ns) / MINUTE_NS if s.regular_ns else np.nan
+    return np.full(len(s.symbols), minutes)
+
+
+def _density(s: Snapshot, _: MetricKey) -> Floats:
+    if not s.elapsed_minutes:
+        return np.full(len(s.symbols), np.nan)
+    return np.minimum(s.bars / s.elapsed_minutes, 1.0) * 100.0
+
+
+METRICS = (
+    Metric("volume", "VOL", Unit.COUNT, _volume,
+           "Shares traded in today's sessions, in one of them, or over a window.",
+           takes=Takes.WINDOW_OR_SPAN, sampled=True),
+    Metric("dvol", "$VOL", Unit.DOLLARS, _dollars,
+           "Dollars traded in today's sessions, in one of them, or over a window.",
+           takes=Takes.WINDOW_OR_SPAN, sampled=True),
+    Metric("trades", "TRD", Unit.COUNT, _trades,
+           "Trades in today's sessions; a minute known only by its bar counts as one.",
+           takes=Takes.WINDOW_OR_SPAN, sampled=True),
+    Metric("avol", "AVOL", Unit.COUNT, lambda s, _: s.average_volume,
+           "The average volume of the last 20 sessions, of the same dataset.", sampled=True),
+    Metric("rvol", "RVOL", Unit.RATIO, _relative_volume,
+           "Today's volume against what is usual by this time of day; from 25 trades on."),
+    Metric("bar_rvol", "BARRV", Unit.RATIO, _bar_relative_volume,
+           "The last finished minute's volume against the mean of the ten minutes before it."),
+    Metric("bars", "BARS", Unit.COUNT, lambda s, _: _counted(s.bars),
+           "Session minutes of today with at least one trade."),
+    Metric("streak", "STRK", Unit.NUMBER, lambda s, _: s.streak,
+           "How many minute bars in a row closed higher than the one before; lower, if negative.",
+           signed=True),
+    Metric("minutes_open", "MIN", Unit.MINUTES, _minutes_open,
+           "Minutes since the regular open; negative before it."),
+    Metric("trade_age", "T AGE", Unit.SECONDS, lambda s, _: _age(s, s.last_trade_ns),
+           "Seconds since the last trade."),
+    Metric("quote_age", "Q AGE", Unit.SECONDS, lambda s, _: _age(s, s.last_quote_ns),
+           "Seconds since the last quote."),
+    Metric("density", "DENS", Unit.PERCENT, _density,
+           "Minutes with a trade, of the session minutes so far."),
+)  # fmt: skip

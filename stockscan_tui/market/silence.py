@@ -1,0 +1,87 @@
+"""Symbols that were busy and fell silent in regular hours: a halt, perhaps; the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.kernel import Int64s
+from stockscan_tui.market.minutes import MinuteBars
+from stockscan_tui.market.snapshot import Flags
+
+BUSY_TRADES = 20
+BUSY_MINUTES = 5
+SILENT_NS = 60 * SECOND_NS
+RESUMED_NS = 10 * MINUTE_NS
+
+
+class Silence:
+    """Who has fallen silent: at least 20 trades in 5 minutes, then nothing for 60 s.
+
+    `whole_since_ns` is the instant since which the feed is known to have been whole: what it did
+    not bring before that says nothing.
+    """
+
+    def __init__(self) -> None:
+        self.whole_since_ns = 0
+        self._trades: Int64s = np.zeros(0, np.int64)
+        self._silent: Flags = np.zeros(0, np.bool_)
+        self._resumed_ns: Int64s = np.zeros(0, np.int64)
+
+    def clear(self) -> None:
+        """Begin a new day."""
+        self._trades[:] = 0
+        self._silent[:] = False
+        self._resumed_ns[:] = 0
+
+    def close_minute(
+        self, rows: Int64s, closed: Sequence[MinuteBars], minute: int, *, regular: bool
+    ) -> None:
+        """Take the minute that just ended: who was heard in it, and how busy they were.
+
+        Args:
+            rows: The state of all symbols, shape (count, STATE_WIDTH).
+            closed: The minutes that have closed, newest last.
+            minute: The minute that ended, since 1970.
+            regular: Whether it was of regular hours.
+        """
+        count = len(rows)
+        self._grow(count)
+        heard_ns = np.maximum(rows[:, k.TRADE_NS], rows[:, k.QUOTE_NS])
+        heard = heard_ns >= minute * MINUTE_NS
+        trades = np.zeros(count, np.int64)
+        for bars in list(closed)[-BUSY_MINUTES:]:
+            if bars.minute > minute - BUSY_MINUTES:
+                trades[bars.slot] += bars.trades
+        back = heard & self._silent[:count]
+        self._resumed_ns[:count][back] = heard_ns[back]
+        self._trades[:count][heard] = trades[heard]
+        over_ns = (minute + 1) * MINUTE_NS
+        silent = self._quiet(heard_ns, over_ns) if regular else np.zeros(count, np.bool_)
+        self._silent[:count] = silent
+
+    def signs(self, rows: Int64s, event_ns: int, *, regular: bool) -> dict[str, Flags]:
+        """Return who is silent at `event_ns` (`halt`) and who is back (`resumed`)."""
+        count = len(rows)
+        self._grow(count)
+        heard_ns = np.maximum(rows[:, k.TRADE_NS], rows[:, k.QUOTE_NS])
+        silent = self._quiet(heard_ns, event_ns) if regular else np.zeros(count, np.bool_)
+        since_ns = event_ns - RESUMED_NS
+        back = (self._resumed_ns[:count] > since_ns) | (self._silent[:count] & ~silent & regular)
+        return {"halt": silent, "resumed": back & ~silent}
+
+    def _quiet(self, heard_ns: Int64s, now_ns: int) -> Flags:
+        quiet = now_ns - np.maximum(heard_ns, self.whole_since_ns) >= SILENT_NS
+        silent: Flags = quiet & (self._trades[: len(heard_ns)] >= BUSY_TRADES)
+        return silent
+
+    def _grow(self, count: int) -> None:
+        more = count - len(self._trades)
+        if more > 0:
+            more = max(more, len(self._trades) // 4)
+            self._trades = np.concatenate([self._trades, np.zeros(more, np.int64)])
+            self._silent = np.concatenate([self._silent, np.zeros(more, np.bool_)])
+            self._resumed_ns = np.concatenate([self._resumed_ns, np.zeros(more, np.int64)])

@@ -1,0 +1,183 @@
+"""A tree over the arrays of a snapshot: one value per symbol, without a loop over symbols."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stockscan_tui.market.metrics import MetricKey, values_of
+from stockscan_tui.market.snapshot import Flags, Floats, Snapshot, Words
+from stockscan_tui.scan.expression import tree
+from stockscan_tui.scan.expression.memory import Memory
+
+Numbers = Floats | np.float64
+# By node: what it was worked out from, and the result, which holds while that is the same object.
+Found = dict[tree.Node, tuple[object, Flags]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One evaluation.
+
+    Attributes:
+        snapshot: The market.
+        memory: What crossings remember; without it nothing crosses.
+        found: What stays the same from snapshot to snapshot.
+    """
+
+    snapshot: Snapshot
+    memory: Memory | None
+    found: Found
+
+    def mask(self, root: tree.Condition) -> Flags:
+        """Return whether a condition holds, for each symbol in slot order; not to be changed."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+            return self._flags(root)
+
+    def _flags(self, node: tree.Condition) -> Flags:  # noqa: PLR0911
+        match node:
+            case tree.Compare(values, signs):
+                return self._compare([self._numbers(value) for value in values], signs)
+            case tree.Flag(key):
+                flags: Flags = values_of(key, self.snapshot) > 0
+                return flags
+            case tree.AllOf(parts):
+                return self._joined(parts, np.logical_and, empty=True)
+            case tree.AnyOf(parts):
+                return self._joined(parts, np.logical_or, empty=False)
+            case tree.Not(of):
+                return np.logical_not(self._flags(of))
+            case tree.Begins():
+                return self._begins(node)
+            case tree.Spelled():
+                return self._spelled(node)
+            case tree.Watched(name):
+                listed = self.snapshot.signs.get(f"watched:{name}")
+                return self._all(False) if listed is None else listed
+            case tree.Crosses():
+                return self._crossed(node)
+
+    def _numbers(self, node: tree.Value) -> Numbers:
+        match node:
+            case tree.Number(number):
+                return np.float64(number)
+            case tree.Column(key):
+                return values_of(key, self.snapshot)
+            case tree.Negative(of):
+                return -self._numbers(of)
+            case tree.Series(first, rest):
+                total = self._numbers(first)
+                for sign, value in rest:
+                    total = _joined_by(sign, total, self._numbers(value))
+                return total
+            case tree.Call(name, arguments):
+                return _called(name, [self._numbers(value) for value in arguments])
+
+    def _all(self, value: bool) -> Flags:
+        return np.full(len(self.snapshot.symbols), value)
+
+    def _joined(self, parts: tuple[tree.Condition, ...], join: np.ufunc, *, empty: bool) -> Flags:
+        result: Flags | None = None
+        for part in parts:
+            flags = self._flags(part)
+            result = flags if result is None else join(result, flags)
+        return self._all(empty) if result is None else result
+
+    def _compare(self, values: list[Numbers], signs: Sequence[str]) -> Flags:
+        result: Flags | np.bool_ = np.True_
+        for left, sign, right in zip(values, signs, values[1:], strict=False):
+            result = result & _compared(left, sign, right)
+        return result if isinstance(result, np.ndarray) else self._all(bool(result))
+
+    def _crossed(self, node: tree.Crosses) -> Flags:
+        if self.memory is None:
+            return self._all(False)
+        difference = self._numbers(node.rising) - self._numbers(node.falling)
+        if not isinstance(difference, np.ndarray):
+            return self._all(False)
+        return self.memory.crossed(node, difference, self.snapshot.event_ns)
+
+    def _begins(self, node: tree.Begins) -> Flags:
+        symbols = self.snapshot.symbols
+        known = self.found.get(node)
+        # The same object may have grown.
+        if known is not None and known[0] is symbols and len(known[1]) == len(symbols):
+            return known[1]
+        flags = np.fromiter(
+            (symbol.startswith(node.prefixes) for symbol in symbols), np.bool_, len(symbols)
+        )
+        flags.setflags(write=False)
+        self.found[node] = (symbols, flags)
+        return flags
+
+    def _spelled(self, node: tree.Spelled) -> Flags:
+        column = self.snapshot.words.get(node.column)
+        if column is None:
+            return self._all(False)
+        known = self.found.get(node)
+        if known is None or known[0] is not column:
+            known = self.found[node] = (column, _spelled(node, column))
+        return known[1]
+
+
+def missing_by_metric(root: tree.Condition, snapshot: Snapshot) -> dict[MetricKey, int]:
+    """Return for each metric that is compared how many symbols lack it, most first, if any do."""
+    counts: dict[MetricKey, int] = {}
+    for node in tree.walk(root):
+        if isinstance(node, tree.Column) and node.key not in counts:
+            counts[node.key] = int(np.count_nonzero(np.isnan(values_of(node.key, snapshot))))
+        elif isinstance(node, tree.Spelled):
+            words = snapshot.words.get(node.column)
+            count = len(snapshot.symbols)
+            missing = count if words is None else int(np.count_nonzero(words.code < 0))
+            counts[MetricKey(node.column)] = missing
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return {key: count for key, count in ordered if count}
+
+
+def _spelled(node: tree.Spelled, column: Words) -> Flags:
+    alike = [" ".join(name.split()).casefold() == node.word for name in column.names]
+    codes = np.flatnonzero(np.array(alike, np.bool_))
+    named = np.isin(column.code, codes)
+    flags: Flags = named if node.same else ~named & (column.code >= 0)
+    return flags
+
+
+def _joined_by(sign: str, left: Numbers, right: Numbers) -> Numbers:
+    if sign == "+":
+        return left + right
+    if sign == "-":
+        return left - right
+    if sign == "*":
+        return left * right
+    quotient: Numbers = left / np.where(right == 0, math.nan, right)
+    return quotient
+
+
+def _called(name: str, values: list[Numbers]) -> Numbers:
+    if name == "abs":
+        return np.abs(values[0])
+    smaller: Numbers = (np.minimum if name == "min" else np.maximum)(values[0], values[1])
+    return smaller
+
+
+def _compared(left: Numbers, sign: str, right: Numbers) -> Flags | np.bool_:
+    result: Flags | np.bool_
+    match sign:
+        case "<":
+            result = left < right
+        case "<=":
+            result = left <= right
+        case ">":
+            result = left > right
+        case ">=":
+            result = left >= right
+        case "=":
+            result = left == right
+        case _:
+            # Unlike !=, false where either is NaN.
+            result = (left < right) | (left > right)
+    return result

@@ -1,0 +1,65 @@
+"""The mark beside a symbol: one word for what is unusual about it, and the sentence behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stockscan_tui.market.snapshot import CloseSource, Snapshot
+
+_OFFICIAL = frozenset({CloseSource.FILE.value, CloseSource.DAILY.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A word beside a symbol.
+
+    Attributes:
+        word: What stands there, at most six cells.
+        doc: What it means.
+        sign: The yes-or-no metric that it shows; empty where it shows none.
+        strong: Whether a trader has to see it at once.
+    """
+
+    word: str
+    doc: str
+    sign: str = ""
+    strong: bool = False
+
+
+# The most urgent first: there is room for one.
+MARKS = (
+    Mark("halt?", "busy, then neither trade nor quote for 60 s: a halt, perhaps", "halt", True),
+    Mark("resum?", "back from such a silence within the last ten minutes", "resumed", True),
+    Mark("split?", "an overnight move like a split that nothing confirms", "split", True),
+    Mark("NEW", "no close in the last ten trading days", "new"),
+    Mark("ssr?", "down 10 % on the close today or the day before: short sales restricted", "ssr"),
+)
+NOT_OFFICIAL = Mark("≈", "the previous close is not the official one of the day before")
+
+
+def mark_of(snapshot: Snapshot, row: int) -> tuple[str, bool]:
+    """Return the word beside a symbol, empty for none, and whether it is urgent."""
+    for mark in MARKS:
+        flags = snapshot.signs.get(mark.sign)
+        if flags is not None and flags[row]:
+            return mark.word, mark.strong
+    return (NOT_OFFICIAL.word, False) if _not_official(snapshot, row) else ("", False)
+
+
+def explanation(snapshot: Snapshot, row: int) -> str:
+    """Return what all marks of a symbol mean, empty where it has none."""
+    found = [
+        f"{mark.word} {mark.doc}"
+        for mark in MARKS
+        if (flags := snapshot.signs.get(mark.sign)) is not None and flags[row]
+    ]
+    if not found and _not_official(snapshot, row):
+        found = [f"{NOT_OFFICIAL.word} {NOT_OFFICIAL.doc}"]
+    return " · ".join(found)
+
+
+def _not_official(snapshot: Snapshot, row: int) -> bool:
+    source = int(snapshot.close_source[row])
+    if source == CloseSource.NONE.value:
+        return False
+    return source not in _OFFICIAL or bool(snapshot.close_age[row] > 1)
