@@ -19,7 +19,7 @@ from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.metrics import MetricKey, indicator_of, title_of
 from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
 from stockscan_tui.market.text import printable
-from stockscan_tui.scan.expression import Expression, parse
+from stockscan_tui.scan.expression import Expression, ExpressionError, parse
 from stockscan_tui.scan.lists import Toplist
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.columns import Column
@@ -68,6 +68,7 @@ class BoardScreen(Screen[None]):
         self._began_s = 0.0
         self._former = parse("")
         self._refused = ""
+        self._incomplete = False
         self.held_s: float | None = None
         self._detail_waits = False
         self._problems_told = 0
@@ -152,6 +153,7 @@ class BoardScreen(Screen[None]):
             lifted=ranking.picker.lifted,
         )
         self.query_one(ListLine).show(shown, self._warning(snapshot))
+        self.query_one(Leaderboard).note = shown.counted()
         hint, proof = self.query(HintLine)
         hint.show(self._hint(snapshot))
         proof.show(" " + _proof(snapshot))
@@ -209,7 +211,7 @@ class BoardScreen(Screen[None]):
 
     def _typing(self, field: FilterField) -> str:
         """Return what is said while a filter is typed."""
-        if self._refused:
+        if self._refused and not self._incomplete:
             return self._refused
         counted = f"{len(self._ranking.rows):,} match"
         unknown = self._ranking.picked.unknown
@@ -470,13 +472,15 @@ class BoardScreen(Screen[None]):
         if not self.query_one(FilterField).display:
             return
         if self.query_one(FilterField).unfinished:
+            self._refused = ""
+            self.refresh_order()
             return
         try:
             self._ranking.chosen = parse(event.value.strip(), self._names)
             self._refused = ""
-        except UsageError as error:
+        except ExpressionError as error:
             # The last valid one stays while another is being typed.
-            self._refused = str(error)
+            self._refused, self._incomplete = str(error), error.incomplete
         self.refresh_order()
 
     @on(Input.Submitted)

@@ -35,6 +35,8 @@ FLASH_S = 0.3
 FLASH_FROM = 0.001
 SHOWN_FROM = 0.005
 ARROW_S = 2.0
+# Where an empty board says why it is empty.
+NOTE_LINE = 2
 # A price that nothing has touched for so long is shown as old.
 STALE_NS = 300 * SECOND_NS
 # Rows that are drawn together, and the time between such parts, in seconds.
@@ -107,6 +109,7 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         self._chosen: tuple[MetricKey, ...] | None = None
         self._widths: Mapping[MetricKey, int] = {}
         self._now_s = 0.0
+        self.note = ""
         self._waiting: list[int] = []
         self._parts: Timer | None = None
 
@@ -263,11 +266,18 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
             return self._head(width)
         place = self.scroll_offset.y + y - 1
         if self._snapshot is None or place >= len(self._ranking.rows):
+            if self.note and y == NOTE_LINE and not len(self._ranking.rows):
+                return self._noted(width)
             return Strip.blank(width, self.rich_style)
         line = self._lines.get(place)
         if line is None:
             line = self._lines[place] = self._row(self._snapshot, place, width)
         return line
+
+    def _noted(self, width: int) -> Strip:
+        palette = self._styles_now()
+        text = fmt.fit(f"  {self.note}", width)
+        return Strip([Segment(text, palette.plain + palette.dim)])
 
     # --- lines --------------------------------------------------------------------------------
 
