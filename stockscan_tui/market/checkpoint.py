@@ -151,6 +151,7 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     market.rows[:, k.TOUCHED] = 1
     market.touched[:count] = np.arange(count)
     market.ctl[k.TOUCHED_COUNT] = count
+    market.sessions_version += 1
     market.sessions[:, :count] = sessions.reshape(len(Session), count, SESSION_WIDTH)
     market.regular_close[:count] = closes
     market.regular_close_ns[:count] = times

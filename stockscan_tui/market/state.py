@@ -62,6 +62,8 @@ class Market:
         self.watermarks[:, k.MARK_KEY] = -1
         # The finished sessions of the day, by Session: what SESSION_FIELDS held at their end.
         self.sessions: Int64s = np.zeros((len(Session), capacity, SESSION_WIDTH), np.int64)
+        # Goes up whenever the figures of a finished session change.
+        self.sessions_version = 0
         self.regular_close: Int64s = np.zeros(capacity, np.int64)
         self.regular_close_ns: Int64s = np.zeros(capacity, np.int64)
         self.prev_close: Floats = np.full(capacity, np.nan)
@@ -202,6 +204,7 @@ class Market:
         session = self.day.session_at(ts_ns)
         if session is Session.CLOSED:
             return
+        self.sessions_version += 1
         figures = self.sessions[session, slot]
         at = k.OPEN_NS
         if figures[k.OPEN_NS - at] == 0 or ts_ns < figures[k.OPEN_NS - at]:
@@ -224,6 +227,7 @@ class Market:
         if self.day is None or session is self.session:
             return
         rows = self.rows
+        self.sessions_version += 1
         self.sessions[self.session, : self.count] = rows[:, SESSION_FIELDS]
         rows[:, SESSION_FIELDS] = 0
         if self.session is Session.REGULAR:
@@ -248,6 +252,7 @@ class Market:
         rows = self.state.reshape(self.capacity, k.STATE_WIDTH)
         rows[:, : k.NEWEST_BAR] = 0
         self.ctl[k.TOUCHED_COUNT] = 0
+        self.sessions_version += 1
         self.sessions[:] = 0
         self.regular_close[:] = 0
         self.regular_close_ns[:] = 0

@@ -40,6 +40,8 @@ class Photographer:
     _serial: int = 0
     _names: tuple[str, ...] = ()
     _by_symbol: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    _version: tuple[int, Session, int] = (-1, Session.CLOSED, 0)
+    _still: dict[Session, SessionFigures] = field(default_factory=dict)
     _kinds: dict[str, Flags] = field(default_factory=dict)
     _own: Own | None = None
     _watched: dict[str, Flags] = field(default_factory=dict)
@@ -60,12 +62,11 @@ class Photographer:
         self._serial += 1
         self._list_symbols()
         rows = market.rows.copy()
-        prices = _session_prices(market)
-        first = _first_trade(market)
+        sessions = self._figures()
+        pre, regular, post = (sessions[session] for session in _SESSIONS)
         unknown = not closes_known
         count = market.count
-        shown = _shown_session(market, event_ns)
-        figures = market.figures(shown)
+        shown = pre if _before_open(market, event_ns) else regular
         self._look_up_own()
         return Snapshot(
             serial=self._serial,
@@ -82,7 +83,11 @@ class Photographer:
             last=to_dollars(rows[:, k.LAST]),
             bid=to_dollars(rows[:, k.BID]),
             ask=to_dollars(rows[:, k.ASK]),
-            prev_close=first if unknown else market.prev_close[:count].copy(),
+            prev_close=(
+                _first_of(pre.open, regular.open, post.open)
+                if unknown
+                else market.prev_close[:count].copy()
+            ),
             close_source=(
                 np.full(count, CloseSource.FIRST_TRADE.value, np.uint8)
                 if unknown
@@ -90,17 +95,17 @@ class Photographer:
             ),
             close_age=market.close_age[:count].copy(),
             regular_close=to_dollars(market.regular_close[:count]),
-            open=to_dollars(figures[:, k.OPEN - _AT]),
-            high=to_dollars(figures[:, k.HIGH - _AT]),
-            low=to_dollars(figures[:, k.LOW - _AT]),
-            high_day=prices.high,
-            low_day=prices.low,
-            regular_open=to_dollars(market.figures(Session.REGULAR)[:, k.OPEN - _AT]),
+            open=shown.open,
+            high=shown.high,
+            low=shown.low,
+            high_day=np.fmax(np.fmax(pre.high, regular.high), post.high),
+            low_day=np.fmin(np.fmin(pre.low, regular.low), post.low),
+            regular_open=regular.open,
             pre_open=to_dollars(rows[:, k.FIRST_MARK]),
-            volume=volume_today(market),
-            trades=_summed(market, k.TRADE_COUNT),
-            notional=_notional(market, Session.PRE, Session.REGULAR, Session.POST),
-            vwap=_vwap(market, shown),
+            volume=pre.volume + regular.volume + post.volume,
+            trades=pre.trades + regular.trades + post.trades,
+            notional=pre.notional + regular.notional + post.notional,
+            vwap=_vwap(*((pre,) if shown is pre else (regular, post))),
             bars=rows[:, k.BAR_COUNT],
             last_trade_ns=rows[:, k.TRADE_NS],
             last_quote_ns=rows[:, k.QUOTE_NS],
@@ -112,13 +117,28 @@ class Photographer:
             closes_known=closes_known,
             focus=self._focus(focus),
             minutes=market.minutes.picture(market.ctl, market.bars, event_ns // MINUTE_NS),
-            sessions={session: _figures_of(market, session) for session in _SESSIONS},
+            sessions=sessions,
             indicators=market.indicators.values(count),
             signs=self._signs(rows, event_ns),
             own=self._numbers,
             words=self._words,
             elapsed_minutes=_elapsed(market.day, event_ns),
         )
+
+    def _figures(self) -> dict[Session, SessionFigures]:
+        """Return each session's figures; those that do not change any more are made once."""
+        market = self.market
+        version = (market.sessions_version, market.session, market.count)
+        if version != self._version:
+            self._version = version
+            self._still = {}
+        for session in _SESSIONS:
+            if session not in self._still and session is not market.session:
+                self._still[session] = _figures_of(market, session)
+        return {
+            session: self._still.get(session) or _figures_of(market, session)
+            for session in _SESSIONS
+        }
 
     def _signs(self, rows: Integers, event_ns: int) -> dict[str, Flags]:
         """Return the yes-or-no metrics by name."""
@@ -192,22 +212,6 @@ class Photographer:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    high: Floats
-    low: Floats
-
-
-def _session_prices(market: Market) -> _Range:
-    """Return the day's high and low over all of its sessions."""
-    sessions = [market.figures(s) for s in (Session.PRE, Session.REGULAR, Session.POST)]
-    high = np.maximum.reduce([figures[:, k.HIGH - _AT] for figures in sessions])
-    lows = [np.where(f[:, k.LOW - _AT] == 0, k.NULL_PRICE, f[:, k.LOW - _AT]) for f in sessions]
-    low = np.minimum.reduce(lows)
-    low[low == k.NULL_PRICE] = 0
-    return _Range(to_dollars(high), to_dollars(low))
-
-
 def _figures_of(market: Market, session: Session) -> SessionFigures:
     figures = market.figures(session)
     return SessionFigures(
@@ -216,7 +220,7 @@ def _figures_of(market: Market, session: Session) -> SessionFigures:
         low=to_dollars(figures[:, k.LOW - _AT]),
         volume=figures[:, k.VOLUME - _AT].copy(),
         trades=figures[:, k.TRADE_COUNT - _AT].copy(),
-        notional=_notional(market, session),
+        notional=figures[:, k.DOLLARS - _AT] + figures[:, k.NANOS - _AT] / 1e9,
     )
 
 
@@ -227,49 +231,35 @@ def _elapsed(day: TradingDay | None, event_ns: int) -> int:
     return max(0, min(event_ns, day.post_end_ns) - day.pre_ns) // MINUTE_NS
 
 
-def _first_trade(market: Market) -> Floats:
-    """Return the first trade of the day's sessions."""
-    first = market.figures(Session.PRE)[:, k.OPEN - _AT].copy()
-    for session in (Session.REGULAR, Session.POST):
-        missing = first == 0
-        first[missing] = market.figures(session)[missing, k.OPEN - _AT]
-    return to_dollars(first)
+def _first_of(*prices: Floats) -> Floats:
+    """Return the first of some prices that is there."""
+    found = prices[-1]
+    for earlier in reversed(prices[:-1]):
+        found = np.where(np.isnan(earlier), found, earlier)
+    return found
 
 
-def _shown_session(market: Market, event_ns: int) -> Session:
+def _before_open(market: Market, event_ns: int) -> bool:
     """Open, high and low are of pre-market until the regular open, of regular hours after it."""
-    before = market.day is None or event_ns < market.day.regular_ns
-    return Session.PRE if before else Session.REGULAR
+    return market.day is None or event_ns < market.day.regular_ns
 
 
 def volume_today(market: Market) -> Integers:
     """Return the shares traded in the sessions of the day so far."""
-    return _summed(market, k.VOLUME)
-
-
-def _summed(market: Market, field: int) -> Integers:
     total: Integers = sum(
-        (market.figures(s)[:, field - _AT] for s in (Session.REGULAR, Session.POST)),
-        start=market.figures(Session.PRE)[:, field - _AT],
+        (market.figures(s)[:, k.VOLUME - _AT] for s in (Session.REGULAR, Session.POST)),
+        start=market.figures(Session.PRE)[:, k.VOLUME - _AT],
     )
     return total
 
 
-def _notional(market: Market, *sessions: Session) -> Floats:
-    total = np.zeros(market.count)
-    for session in sessions:
-        figures = market.figures(session)
-        total += figures[:, k.DOLLARS - _AT] + figures[:, k.NANOS - _AT] / 1e9
-    return total
-
-
-def _vwap(market: Market, shown: Session) -> Floats:
+def _vwap(*sessions: SessionFigures) -> Floats:
     """Return vwap of pre-market, or of regular hours and post-market once they have begun."""
-    sessions = (Session.PRE,) if shown is Session.PRE else (Session.REGULAR, Session.POST)
-    volume = np.zeros(market.count)
-    for session in sessions:
-        volume += market.figures(session)[:, k.VOLUME - _AT]
-    notional = _notional(market, *sessions)
-    vwap: Floats = np.full(market.count, np.nan)
+    volume = np.zeros(len(sessions[0].volume))
+    notional = np.zeros(len(volume))
+    for figures in sessions:
+        volume += figures.volume
+        notional += figures.notional
+    vwap: Floats = np.full(len(volume), np.nan)
     np.divide(notional, volume, out=vwap, where=(volume > 0) & (notional > 0))
     return vwap

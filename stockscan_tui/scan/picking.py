@@ -13,6 +13,8 @@ from stockscan_tui.market.snapshot import Flags, Integers, Snapshot
 from stockscan_tui.scan.expression import Expression, Memory, Names, parse
 from stockscan_tui.scan.gates import SHIPPED, Gates, gate_text
 
+# So long a symbol that has crossed is shown as one that crosses.
+CROSSED_NS = 60 * 1_000_000_000
 NOTHING = np.zeros(0, np.int64)
 ALL = parse("")
 
@@ -80,5 +82,5 @@ class Picker:
 
     def _mask(self, condition: Expression, snapshot: Snapshot) -> Flags:
         if condition.text not in self._memories:
-            self._memories[condition.text] = Memory()
+            self._memories[condition.text] = Memory(CROSSED_NS)
         return condition.mask(snapshot, self._memories[condition.text])

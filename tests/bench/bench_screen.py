@@ -34,7 +34,11 @@ from stockscan_tui.market.metrics import MetricKey, rank
 from stockscan_tui.market.snapshot import Feed, Health, Snapshot
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.view import Photographer
+from stockscan_tui.scan.expression import parse
+from stockscan_tui.scan.gates import SHIPPED
+from stockscan_tui.scan.picking import Picker
 from stockscan_tui.ui.columns import layout_for
+from tests.bench.live_tapes import burst_tape
 from tests.bench.material import DAY, day_file
 from tests.ui.driving import Stage, on_stage
 from tests.ui.market import market
@@ -42,8 +46,11 @@ from tests.ui.market import market
 SIZE = (140, 40)
 
 
-def snapshot_and_rank(symbols: int = 12_000) -> float:
-    """Return the milliseconds of a picture of the market with its order by change."""
+FILTER = "chg > 5 and rvol > 3 and mark < 20 and spread_pct < 2 and vwap_pct > 0"
+
+
+def snapshot_and_rank(symbols: int = 12_000, text: str = "") -> float:
+    """Return the milliseconds of a picture of the market, filtered, gated and ordered by change."""
     calendar = load_calendar(cache_folder(), DAY)
     arrays = Market(capacity=symbols)
     rng = np.random.default_rng(1)
@@ -54,14 +61,18 @@ def snapshot_and_rank(symbols: int = 12_000) -> float:
     for field in (k.BID, k.ASK, k.MARK, k.LAST, k.OPEN, k.HIGH, k.LOW):
         rows[:, field] = rng.integers(10**9, 10**12, symbols)
     arrays.prev_close[:symbols] = rng.uniform(1, 900, symbols)
+    arrays.average_volume[:symbols] = rng.integers(1, 10**6, symbols)
     photographer = Photographer(arrays, calendar)
+    picker = Picker(gates=SHIPPED if text else None)
+    picker.chosen = parse(text)
 
     def once() -> Snapshot:
         taken = photographer.take(
             event_ns=day.regular_ns, feed=Feed("REPLAY", "x", "EQUS.MINI", "mbp-1"),
             health=Health(), closes_known=True, focus="S7",
         )  # fmt: skip
-        rank(taken, MetricKey("chg"), ascending=False, rows=taken.by_symbol)
+        rows = picker.pick(taken).rows
+        rank(taken, MetricKey("chg"), ascending=False, rows=rows)
         return taken
 
     return median_ms(once)
@@ -137,15 +148,16 @@ def data_table_frame() -> float:
 
 
 class Terminal:
-    """The program in a pseudo-terminal of 140×40."""
+    """The program in a pseudo-terminal, of 140×40 unless told."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, size: tuple[int, int] = SIZE) -> None:
         self.began = time.perf_counter()
         self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
             os.environ["TERM"] = "xterm-256color"
             os.execv(sys.executable, [sys.executable, "-m", "stockscan_tui", *arguments])  # noqa: S606
-        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+        shape = struct.pack("HHHH", size[1], size[0], 0, 0)
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, shape)
 
     def read(self, timeout_s: float) -> bytes:
         """Return what comes next, empty when nothing came in time."""
@@ -176,6 +188,17 @@ class Terminal:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    def cpu_s(self) -> float:
+        """Return the processor time used so far, in seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def drain(self, seconds: float) -> None:
+        """Read what comes for that long."""
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            self.read(until - time.perf_counter())
+
     def close(self) -> None:
         """End it."""
         os.kill(self.pid, signal.SIGKILL)
@@ -183,17 +206,33 @@ class Terminal:
         os.close(self.descriptor)
 
 
-def key_lags(path: Path, count: int = 300) -> list[float]:
-    """Return the lags of keys while a day is replayed at full speed, over and over."""
+def key_lags(
+    path: Path, count: int = 300, *, speed: str = "max", size: tuple[int, int] = SIZE
+) -> list[float]:
+    """Return the lags of keys while a day is replayed, over and over."""
     lags: list[float] = []
     while len(lags) < count:
-        terminal = Terminal("replay", str(path), "--speed", "max")
+        terminal = Terminal("replay", str(path), "--speed", speed, size=size)
         terminal.until(b"SYMBOL")
-        deadline = time.perf_counter() + 2.0
+        deadline = time.perf_counter() + (2.0 if speed == "max" else 20.0)
         while time.perf_counter() < deadline and len(lags) < count:
             lags.append(terminal.lag_ms(b"j" if len(lags) % 2 else b"k"))
         terminal.close()
     return sorted(lags)
+
+
+def idle_percent(path: Path) -> float:
+    """Return the share of one core, in percent, that a board uses while nothing comes."""
+    terminal = Terminal("replay", str(path), "--speed", "60")
+    terminal.until(b"SYMBOL")
+    terminal.drain(1.0)
+    os.write(terminal.descriptor, b" ")
+    terminal.drain(3.0)
+    before = terminal.cpu_s()
+    terminal.drain(10.0)
+    used = terminal.cpu_s() - before
+    terminal.close()
+    return used / 10.0 * 100.0
 
 
 def starts() -> tuple[float, float, float]:
@@ -214,6 +253,8 @@ def main(records: int = 20_000_000) -> None:
     """Print the table."""
     path = day_file(records, 12_000)
     print(f"snapshot, rank and sort, 12,000 symbols {snapshot_and_rank():7.2f} ms  (≤ 3)")
+    filtered = snapshot_and_rank(text=FILTER)
+    print(f"  with a filter of five terms and gates {filtered:7.2f} ms  (≤ 5)")
     frame, peer = our_frame(), data_table_frame()
     print(f"one frame of the board at 140×40        {frame:7.2f} ms  (≤ 6)")
     print(f"DataTable, the same rows and columns    {peer:7.2f} ms  ({peer / frame:.1f} ×)")
@@ -227,6 +268,13 @@ def main(records: int = 20_000_000) -> None:
     p99 = lags[int(len(lags) * 0.99)]
     print(f"key to screen at max, p50 / p99         {statistics.median(lags):4.0f} / {p99:.0f} ms"
           f"  (≤ 50, {len(lags)} keys)")  # fmt: skip
+    hour = burst_tape(records)
+    for size in ((80, 24), (200, 60)):
+        lags = key_lags(hour, speed="54", size=size)
+        p99 = lags[int(len(lags) * 0.99)]
+        print(f"  at 300,000 records/s, {size[0]}×{size[1]}, p50 / p99 "
+              f"{statistics.median(lags):5.0f} / {p99:.0f} ms  (≤ 25 / 50)")  # fmt: skip
+    print(f"one core while nothing comes            {idle_percent(path):7.1f} %  (≤ 3)")
     terminal = Terminal("replay", str(path), "--speed", "max")
     terminal.until(b"end of file")
     print(f"resident memory at the day's end        {terminal.rss_mb():7.0f} MB  (≤ 500)")

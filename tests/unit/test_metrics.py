@@ -18,7 +18,13 @@ from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session, new_yor
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.kinds import kinds_of
-from stockscan_tui.market.metrics import REGISTRY, MetricKey, parse_metric, values_of
+from stockscan_tui.market.metrics import (
+    REGISTRY,
+    MetricKey,
+    parse_metric,
+    percent_over,
+    values_of,
+)
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import OwnTable, numbers_by_slot, words_by_slot
 from stockscan_tui.market.snapshot import CloseSource
@@ -291,3 +297,13 @@ def test_a_metric_reads_as_it_is_written(text: str, key: MetricKey) -> None:
 def test_what_is_no_metric_is_refused_with_a_hint(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         parse_metric(text)
+
+
+@pytest.mark.parametrize("threshold", [5, 10, 15, 20])
+def test_a_threshold_is_met_by_a_move_of_exactly_that_size(threshold: int) -> None:
+    closes = np.arange(100, 100_000) / 100
+    marks = np.round(closes * (100 + threshold)) / 100
+    exact = np.round(closes * 100) * threshold % 100 == 0
+    moved = percent_over(marks, closes)
+    assert (moved[exact] == threshold).all()
+    assert exact.sum() > 4_000

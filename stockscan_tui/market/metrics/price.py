@@ -11,10 +11,13 @@ BOTH = Takes.WINDOW_OR_SPAN
 
 
 def percent_over(value: Floats, base: Floats) -> Floats:
-    """Return 100 × (value ÷ base − 1), NaN where the base is missing or not positive."""
+    """Return 100 × (value ÷ base − 1), NaN where the base is missing or not positive.
+
+    To twelve decimals, so that a move of exactly 15 % is not 14.999999999999998.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = (value / np.where(base > 0, base, np.nan) - 1.0) * 100.0
-    return ratio
+        moved: Floats = (value - base) * 100.0 / np.where(base > 0, base, np.nan)
+    return np.round(moved, 12)
 
 
 def _mid(s: Snapshot, _: MetricKey) -> Floats:
@@ -37,12 +40,20 @@ def _span_open(s: Snapshot, span: str) -> Floats:
     return first
 
 
+def _of_session(s: Snapshot, span: str, name: str) -> Floats:
+    figures = s.sessions.get(SPANS[span][0])
+    if figures is None:
+        return np.full(len(s.symbols), np.nan)
+    values: Floats = getattr(figures, name)
+    return values
+
+
 def _high(s: Snapshot, key: MetricKey) -> Floats:
     if key.window:
         return s.minutes.over("high", key.window, len(s.symbols))
     if key.span == DAY:
         return s.high_day
-    return s.sessions[SPANS[key.span][0]].high if key.span else s.high
+    return _of_session(s, key.span, "high") if key.span else s.high
 
 
 def _low(s: Snapshot, key: MetricKey) -> Floats:
@@ -50,7 +61,7 @@ def _low(s: Snapshot, key: MetricKey) -> Floats:
         return s.minutes.over("low", key.window, len(s.symbols))
     if key.span == DAY:
         return s.low_day
-    return s.sessions[SPANS[key.span][0]].low if key.span else s.low
+    return _of_session(s, key.span, "low") if key.span else s.low
 
 
 def _open(s: Snapshot, key: MetricKey) -> Floats:
