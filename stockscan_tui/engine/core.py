@@ -11,7 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -159,6 +159,9 @@ class Engine(ABC):
         self._snapshot: Snapshot | None = None
         self._shown_ns = 0
         self._focus: str | None = None
+        # Counts what changes a picture without a record; and what the last picture was made of.
+        self._stirred = 0
+        self._seen: object = None
         self._news: deque[ReferenceData] = deque()
         self._volumes: Mapping[str, float] = given.volumes
         self._wanted_indicators = options.indicators
@@ -181,8 +184,10 @@ class Engine(ABC):
 
     def focus(self, symbol: str | None) -> None:
         """Let the next pictures carry the bars of `symbol`."""
-        self._focus = symbol
-        self._wake.set()
+        if symbol != self._focus:
+            self._focus = symbol
+            self._stirred += 1
+            self._wake.set()
 
     def learn(self, news: ReferenceData) -> None:
         """Let closes, splits and volumes that were fetched be known; returns at once."""
@@ -192,6 +197,7 @@ class Engine(ABC):
     def know_own(self, own: Own) -> None:
         """Let the next pictures carry the user's watchlists and table."""
         self._photographer.own = own
+        self._stirred += 1
         self._wake.set()
 
     def want(self, indicators: frozenset[IndicatorKey]) -> None:
@@ -350,6 +356,7 @@ class Engine(ABC):
                 self._photographer.curve = news.curve
             if news.problem:
                 self._tell(news.problem)
+            self._stirred += 1
             self._resolve(range(self._market.count))
 
     def _resolve(self, slots: Sequence[int]) -> None:
@@ -471,6 +478,7 @@ class Engine(ABC):
         if self._warming is not None and self._warming.ready:
             self._warming.hand_over(indicators, minutes, KEPT_MINUTES)
             self._warming = None
+            self._stirred += 1
         missing = wanted - indicators.keys
         if self._warming is not None or not missing:
             return
@@ -492,10 +500,16 @@ class Engine(ABC):
         self._shown_ns = wall_ns
         self._keep_wanted()
         market = self._market
+        feed, health = self.feed(), self.health()
+        # What stands still is not painted anew: a paused board is to cost next to nothing.
+        seen = (self._stirred, self.event_ns, feed, replace(health, lag_ms=0.0))
+        if seen == self._seen and not force:
+            return
+        self._seen = seen
         self._snapshot = self._photographer.take(
             event_ns=self.event_ns,
-            feed=self.feed(),
-            health=self.health(),
+            feed=feed,
+            health=health,
             closes_known=bool(np.isfinite(market.prev_close[: market.count]).any()),
             focus=self._focus,
         )

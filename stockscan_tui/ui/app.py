@@ -108,6 +108,8 @@ class StockscanApp(App[int]):
         self._told = ""
         self._board: BoardScreen | None = None
         self._held: Snapshot | None = None
+        self._shown: Snapshot | None = None
+        self._shown_on: object = None
         self._leaving = threading.Event()
         self._for_s = math.inf
         self._opener = threading.Thread(target=self._open, name="stockscan-open", daemon=True)
@@ -213,10 +215,14 @@ class StockscanApp(App[int]):
             self.notify(failure, severity="error", markup=False, timeout=60)
 
     def _show(self, snapshot: Snapshot) -> None:
+        now_s = self._clock.now_ns() / 1e9
+        still = snapshot is self._shown and self.screen is self._shown_on and not self._held
+        if still and (self._board is None or self._board.settled(now_s)):
+            return
+        self._shown, self._shown_on = snapshot, self.screen
         if self._held:
             # The feed goes on behind what is looked at.
             snapshot = replace(self._held, feed=snapshot.feed, health=snapshot.health)
-        now_s = self._clock.now_ns() / 1e9
         screen = self.screen
         if isinstance(screen, SymbolScreen) and screen.ready:
             screen.show(snapshot, now_s)

@@ -39,6 +39,8 @@ STRIP_FROM = 112
 STRIP_ROWS_FROM = 32
 HINT_S = 60.0
 SAID_S = 10.0
+# A flash, an arrow and a held order are over so long after the last change.
+FADES_S = (0.3, 2.0, 3.0)
 # A live feed goes on for hours after what went wrong once.
 PROBLEM_S = 60.0
 DETAIL_AFTER_S = 0.15
@@ -66,6 +68,7 @@ class BoardScreen(Screen[None]):
         self._snapshot: Snapshot | None = None
         self._now_s = 0.0
         self._began_s = 0.0
+        self._changed_s = 0.0
         self._former = parse("")
         self._refused = ""
         self._incomplete = False
@@ -112,6 +115,8 @@ class BoardScreen(Screen[None]):
     def show(self, snapshot: Snapshot, now_s: float) -> None:
         """Take a new picture; the order is made anew when it is time to."""
         self._began_s = self._began_s or now_s
+        if snapshot is not self._snapshot:
+            self._changed_s = now_s
         self._snapshot = snapshot
         self._now_s = now_s
         board = self.query_one(Leaderboard)
@@ -125,6 +130,13 @@ class BoardScreen(Screen[None]):
         # Drawn after the rows: a whole frame at once would hold a key up.
         self._detail_waits = True
         self.set_timer(DETAIL_AFTER_S, self._show_selected)
+
+    def settled(self, now_s: float) -> bool:
+        """Whether the same picture would look the same now: nothing has faded or run out since."""
+        fading = (self._changed_s + after for after in FADES_S)
+        ends = (*fading, self._said_s + SAID_S, self._began_s + HINT_S,
+                self._problem_since_s + PROBLEM_S)  # fmt: skip
+        return not any(self._now_s < end <= now_s for end in ends)
 
     @property
     def drawn(self) -> bool:
