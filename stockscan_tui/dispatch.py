@@ -107,6 +107,12 @@ class Dispatch:
         """Let a gap go with the next checkpoint; a later word on it replaces an earlier one."""
         self._gaps[gap.from_ns, gap.reason] = gap
 
+    def flush(self) -> None:
+        """Hand over the bars there are, so that they can soon be read."""
+        self._take()
+        if self._buffer.rows or self._late:
+            self._send(())
+
     def take(self) -> None:
         """Take changed bars and late trades into memory, so that the loop has room again."""
         self._take()

@@ -38,10 +38,11 @@ class Breaks:
             return
         self.begun += gap.to_ns == 0
         self.healed += gap.healed_ns > 0
-        if gap.to_ns and not gap.healed_ns:
-            # Whoever was not heard in it need not have been silent.
-            silence = self._market.silence
-            silence.whole_since_ns = max(silence.whole_since_ns, gap.to_ns)
+        silence = self._market.silence
+        if gap.to_ns == 0:
+            silence.break_off()
+        else:
+            silence.go_on(gap.from_ns, gap.to_ns, healed=gap.healed_ns > 0)
         self._keep(gap)
 
     def note_unknown(self, gap: Gap) -> None:

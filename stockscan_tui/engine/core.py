@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
@@ -34,7 +35,8 @@ from stockscan_tui.market.calendar import (
     TradingDay,
 )
 from stockscan_tui.market.indicator import IndicatorKey
-from stockscan_tui.market.minute_history import KEPT_MINUTES
+from stockscan_tui.market.minute_history import KEPT_MINUTES, rescaled
+from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
 from stockscan_tui.market.state import Market, to_dollars
@@ -46,6 +48,7 @@ from stockscan_tui.priority import step_back
 MOST_PROBLEMS = 50
 
 
+StoredAlerts = Callable[[int, int], Mapping[str, int]]
 StoredCloses = Callable[[date, date], dict[str, tuple[float, date, bool]]]
 
 
@@ -94,6 +97,7 @@ class Surroundings:
         volumes: The average day's volume by symbol, as far as it is known beforehand.
         stored_closes: Closes that the store has between two dates, oldest excluded last.
         stored_minutes: The bars of the days before that the store has, by minute.
+        stored_alerts: How many alerts each symbol had between two instants (ns).
         problems: What went wrong before the engine began.
     """
 
@@ -105,6 +109,7 @@ class Surroundings:
     volumes: Mapping[str, float] = field(default_factory=dict)
     stored_closes: StoredCloses | None = None
     stored_minutes: StoredMinutes | None = None
+    stored_alerts: StoredAlerts | None = None
     problems: Sequence[str] = ()
 
 
@@ -130,11 +135,15 @@ class ReferenceData:
 class Engine(ABC):
     """A thread that applies records to a market.
 
+    `_waits` says whether it may wait for the store at its first minute: a feed may not.
+
     Args:
         given: What it works with.
         options: How the run is to go.
         capacity: Symbols to make room for at first.
     """
+
+    _waits = False
 
     def __init__(self, given: Surroundings, options: Options, capacity: int = 4096) -> None:
         self._calendar = given.calendar
@@ -142,6 +151,7 @@ class Engine(ABC):
         self._undated = given.undated or {}
         self._stored_closes = given.stored_closes
         self._stored_minutes = given.stored_minutes
+        self._stored_alerts = given.stored_alerts
         self._sink = given.sink
         self._clock = given.clock
         self._options = options
@@ -159,8 +169,7 @@ class Engine(ABC):
         self._snapshot: Snapshot | None = None
         self._shown_ns = 0
         self._focus: str | None = None
-        # Counts what changes a picture without a record; and what the last picture was made of.
-        self._stirred = 0
+        # What the last picture was made of; None where something else has changed since.
         self._seen: object = None
         self._news: deque[ReferenceData] = deque()
         self._volumes: Mapping[str, float] = given.volumes
@@ -186,7 +195,7 @@ class Engine(ABC):
         """Let the next pictures carry the bars of `symbol`."""
         if symbol != self._focus:
             self._focus = symbol
-            self._stirred += 1
+            self._seen = None
             self._wake.set()
 
     def learn(self, news: ReferenceData) -> None:
@@ -197,7 +206,7 @@ class Engine(ABC):
     def know_own(self, own: Own) -> None:
         """Let the next pictures carry the user's watchlists and table."""
         self._photographer.own = own
-        self._stirred += 1
+        self._seen = None
         self._wake.set()
 
     def want(self, indicators: frozenset[IndicatorKey]) -> None:
@@ -326,6 +335,7 @@ class Engine(ABC):
         day = self._calendar.day_at(first_ns)
         self._learn_closes(day)
         self._turn_to(day, first_ns)
+        self._learn_alerts(day)
 
     def _learn_closes(self, day: TradingDay) -> None:
         """Add undated and stored closes, now that the first session date is known."""
@@ -342,6 +352,18 @@ class Engine(ABC):
             for symbol, (price, on, _official) in stored.items():
                 self._closes.add(on, CloseSource.DATABASE, {symbol: price})
 
+    def _learn_alerts(self, day: TradingDay) -> None:
+        """Take up how many alerts each symbol has had on the day."""
+        if self._stored_alerts is None:
+            return
+        try:
+            counts = self._stored_alerts(day.start_ns, self.event_ns)
+        except StoreError as error:
+            self._tell(f"stored alerts could not be read: {error}")
+            return
+        slots = self._slots(list(counts))
+        self._market.alerts[slots] = list(counts.values())
+
     def _take_news(self) -> None:
         """Take up reference data that came meanwhile."""
         while self._news:
@@ -356,7 +378,7 @@ class Engine(ABC):
                 self._photographer.curve = news.curve
             if news.problem:
                 self._tell(news.problem)
-            self._stirred += 1
+            self._seen = None
             self._resolve(range(self._market.count))
 
     def _resolve(self, slots: Sequence[int]) -> None:
@@ -377,6 +399,10 @@ class Engine(ABC):
         for slot in np.flatnonzero(suspect):
             suspect[slot] = names[slot] not in known
         market.split_suspect[:count] = suspect
+
+    def _closes_known(self) -> bool:
+        """Whether changes are against previous closes; else they are from the first trades."""
+        return True
 
     def _tell(self, problem: str) -> None:
         if len(self._problems) < MOST_PROBLEMS and problem not in self._problems:
@@ -428,7 +454,7 @@ class Engine(ABC):
         self._suspect_splits()
         self._collect()
         market.close_bars(boundary_ns // MINUTE_NS - 1)
-        self._keep_wanted(wait=not self._first_closed)
+        self._keep_wanted(wait=self._waits and not self._first_closed)
         self._first_closed = True
         if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
             self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
@@ -455,10 +481,15 @@ class Engine(ABC):
 
     def _turn_to(self, day: TradingDay, at_ns: int) -> None:
         """End the session date, if one is running, and begin the next."""
-        if self._market.day is not None:
-            self._keep_closes(self._market.day)
+        before = self._market.day
+        if before is not None:
+            self._keep_closes(before)
             self._hand_over()
         self._market.begin_day(day, at_ns)
+        if before is not None:
+            names = self._market.symbols.names
+            ratios = self._closes.splits.ratios(names, before.session_date, day.session_date)
+            self._market.rescale(ratios)
         self._next_day = self._calendar.next_day(day.session_date)
         self._resolve(range(self._market.count))
 
@@ -471,23 +502,51 @@ class Engine(ABC):
 
     def _keep_wanted(self, *, wait: bool = False) -> None:
         """Begin to keep the indicators that are newly wanted, from the bars of before."""
+        if not self._boundary_ns:
+            # Nothing has begun: it is not known yet what came before.
+            return
+        self._take_warmed(wait=wait)
         indicators, wanted = self._market.indicators, self._wanted_indicators
         for key in indicators.keys - wanted:
             indicators.remove(key)
-        minutes = self._market.minutes.closed
-        if self._warming is not None and self._warming.ready:
-            self._warming.hand_over(indicators, minutes, KEPT_MINUTES)
-            self._warming = None
-            self._stirred += 1
         missing = wanted - indicators.keys
         if self._warming is not None or not missing:
             return
-        names = tuple(self._market.symbols.names)
-        running = self._boundary_ns // MINUTE_NS - 1
-        self._warming = Warming(missing, self._stored_minutes, tuple(minutes), running, names)
+        # What it is to read has to be on its way to the store.
+        self._dispatch.flush()
+        self._warming = Warming(
+            missing,
+            self._adjusted_minutes if self._stored_minutes is not None else None,
+            tuple(self._market.minutes.closed),
+            self._boundary_ns // MINUTE_NS - 1,
+            tuple(self._market.symbols.names),
+            lambda: self._sink.status().queue == 0,
+        )
+        self._take_warmed(wait=wait)
+
+    def _take_warmed(self, *, wait: bool) -> None:
+        """Take over indicators that have been brought up to now."""
+        if self._warming is None:
+            return
         if wait:
             self._warming.wait()
-            self._keep_wanted()
+        if self._warming.ready:
+            market = self._market
+            self._warming.hand_over(market.indicators, market.minutes.closed, KEPT_MINUTES)
+            self._warming = None
+            self._seen = None
+
+    def _adjusted_minutes(self, before: int, symbols: Sequence[str]) -> Iterator[MinuteBars]:
+        """Return stored minutes as they compare with the session date's shares."""
+        if self._stored_minutes is None or self._market.day is None:
+            return
+        today, splits = self._market.day.session_date, self._closes.splits
+        ratios: dict[date, NDArray[np.float64]] = {}
+        for bars in self._stored_minutes(before, symbols):
+            on = self._calendar.day_at(bars.minute * MINUTE_NS).session_date
+            if on not in ratios:
+                ratios[on] = splits.ratios(symbols, on, today)
+            yield rescaled(bars, ratios[on])
 
     # --- pictures --------------------------------------------------------------------------------
 
@@ -499,10 +558,9 @@ class Engine(ABC):
             return
         self._shown_ns = wall_ns
         self._keep_wanted()
-        market = self._market
         feed, health = self.feed(), self.health()
         # What stands still is not painted anew: a paused board is to cost next to nothing.
-        seen = (self._stirred, self.event_ns, feed, replace(health, lag_ms=0.0))
+        seen = (self.event_ns, feed, replace(health, lag_ms=0.0))
         if seen == self._seen and not force:
             return
         self._seen = seen
@@ -510,6 +568,6 @@ class Engine(ABC):
             event_ns=self.event_ns,
             feed=feed,
             health=health,
-            closes_known=bool(np.isfinite(market.prev_close[: market.count]).any()),
+            closes_known=self._closes_known(),
             focus=self._focus,
         )

@@ -216,6 +216,7 @@ class LiveEngine(Engine):
         self._next_day = self._calendar.next_day(day.session_date)
         self._learn_closes(day)
         self._resolve(range(market.count))
+        self._learn_alerts(day)
         if self._following is not None and self._following.go_on():
             self._tracks.append(self._following.track)
         for track in self._tracks:
@@ -224,6 +225,8 @@ class LiveEngine(Engine):
             self._breaks.broke(track, day, reason)
         begun = {track.gap.from_ns // 1000 for track in self._tracks if track.gap is not None}
         for gap in saved.gaps:
+            if gap.to_ns and not gap.healed_ns:
+                market.wholeness.doubt(gap.from_ns, gap.to_ns, gap.reason)
             if gap.to_ns == 0 and gap.from_ns // 1000 not in begun:
                 # Its replay had come so far without leaving anything out.
                 clock_ns = market.clock_ns
@@ -239,7 +242,8 @@ class LiveEngine(Engine):
         if header.clock_ns == 0 or not thaw(market, saved.state, self._calendar):
             return False
         running = header.clock_ns // MINUTE_NS
-        market.minutes.restore(saved.bars.where(saved.bars.minute < running))
+        closing = header.place.boundary_ns // MINUTE_NS - 1
+        market.minutes.restore(saved.bars.where(saved.bars.minute < closing))
         held = saved.bars.minute >= running - k.KEPT_MINUTES - k.SPARE_MINUTES
         restore_bars(market, saved.bars.where(held))
         try:
@@ -366,6 +370,10 @@ class LiveEngine(Engine):
         """Let the market begin with a stream's first record, if its time can be."""
         try:
             self._begin(stream.next_ns)
+            if self._so_far is None and self._market.day is not None:
+                # Nobody asked for what came before.
+                pre_ns = self._market.day.pre_ns
+                self._market.wholeness.doubt(pre_ns, stream.next_ns, "before the first record")
         except StockscanError as error:
             self._tell(f"{stream.schema}: a record was left out. {error}")
             stream.step_over()
@@ -479,6 +487,11 @@ class LiveEngine(Engine):
     # --- breaks and how they mend -------------------------------------------------------------
 
     def _keep_gap(self, gap: Gap) -> None:
+        wholeness = self._market.wholeness
+        if gap.healed_ns:
+            wholeness.settle(gap.from_ns, gap.reason)
+        elif gap.to_ns:
+            wholeness.doubt(gap.from_ns, gap.to_ns, gap.reason)
         self._healing.note(gap)
         self._dispatch.add_gap(gap)
 

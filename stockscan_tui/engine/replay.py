@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import time
 
+import numpy as np
+
 from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.pace import Pacer
@@ -29,6 +31,8 @@ class ReplayEngine(Engine):
         start_at: New York time on the first session date up to which records are taken in at
             full speed; None to play from the first record.
     """
+
+    _waits = True
 
     def __init__(
         self,
@@ -112,8 +116,17 @@ class ReplayEngine(Engine):
         for source in waiting[1:]:
             source.park()
 
+    def _doubt_before(self, first_ns: int) -> None:
+        """A file is whole from its metadata's start on; of what lies before it nothing is known."""
+        day = self._market.day
+        starts = [source.file.start_ns for source in self._sources]
+        start_ns = min((ns for ns in starts if ns >= k.EARLIEST_NS), default=first_ns)
+        if day is not None and start_ns > day.pre_ns:
+            self._market.wholeness.doubt(day.pre_ns, start_ns, "before the file")
+
     def _begin(self, first_ns: int) -> None:
         super()._begin(first_ns)
+        self._doubt_before(first_ns)
         self._goal_ns = first_ns
         if self._start_at is not None and self._market.day is not None:
             self._goal_ns = new_york_ns(self._market.day.session_date, self._start_at)
@@ -216,8 +229,20 @@ class ReplayEngine(Engine):
             if market.clock_ns >= market.day.post_ns:
                 self._keep_closes(market.day)
             self._hand_over()
+        self._keep_wanted(wait=True)
         self._phase = Phase.ENDED
         self._show(force=True)
+        while self._options.behind_screen and not self._stopping.is_set():
+            # Whoever looks on may still ask for a symbol's bars, an indicator, a watchlist.
+            self._wake.clear()
+            if self._seen is None or self._wanted_indicators != self._market.indicators.keys:
+                self._keep_wanted(wait=True)
+                self._show(force=True)
+            self._clock.wait(self._wake, WAIT_S)
+
+    def _closes_known(self) -> bool:
+        market = self._market
+        return bool(np.isfinite(market.prev_close[: market.count]).any())
 
     def feed(self) -> Feed:
         """Return what is being played and how, as it stands."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from stockscan_tui.errors import StoreError
+from stockscan_tui.errors import StockscanError
+from stockscan_tui.log import LOG
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.minutes import MinuteBars
 
+WAIT_S = 0.02
+WAITS = 500
 # The minutes before one (since 1970) of symbols by slot, oldest first.
 StoredMinutes = Callable[[int, Sequence[str]], Iterable[MinuteBars]]
 
@@ -23,6 +26,7 @@ class Warming:
         minutes: The last minutes, in memory, oldest first.
         running: The minute that goes on, since 1970.
         symbols: The symbols by slot.
+        kept: Whether the store has all that was handed to it.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class Warming:
         minutes: tuple[MinuteBars, ...],
         running: int,
         symbols: tuple[str, ...],
+        kept: Callable[[], bool] = lambda: True,
     ) -> None:
         self._keys = keys
         self._stored = stored
@@ -39,6 +44,7 @@ class Warming:
         self._upto = minutes[-1].minute if minutes else running - 1
         self._first = minutes[0].minute if minutes else running
         self._symbols = symbols
+        self._kept = kept
         self._made = Indicators()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._warm, name="stockscan-warm", daemon=True)
@@ -57,7 +63,7 @@ class Warming:
         """Let `indicators` keep them from now on, with the minutes that have closed meanwhile.
 
         Returns whether they are whole: of `minutes` only the last `most` are held, and a replay may
-        have run further than that.
+        have run further than that; then they have to be begun again.
         """
         if len(minutes) >= most and minutes[0].minute > self._upto + 1:
             return False
@@ -81,8 +87,13 @@ class Warming:
     def _earlier(self) -> Iterator[MinuteBars]:
         if self._stored is None:
             return
+        waited = threading.Event()
+        for _ in range(WAITS):
+            if self._kept():
+                break
+            waited.wait(WAIT_S)
         try:
             yield from self._stored(self._first, self._symbols)
-        except StoreError:
-            # Without them it begins with the minutes in memory.
-            return
+        except StockscanError as error:
+            # Without them they begin with the minutes in memory.
+            LOG.warning("earlier bars for indicators cannot be read: %s", error)

@@ -95,6 +95,16 @@ class Splits:
                 close /= split.ratio
         return close
 
+    def ratios(self, symbols: Sequence[str], earlier: date, later: date) -> NDArray[np.float64]:
+        """Return how many shares of `later` one of `earlier` is, for each symbol."""
+        found = np.ones(len(symbols))
+        places = {symbol: place for place, symbol in enumerate(symbols)} if self.splits else {}
+        for split in self.splits:
+            place = places.get(split.symbol)
+            if place is not None and earlier < split.ex_date <= later:
+                found[place] *= split.ratio
+        return found
+
     def adjusted(
         self, closes: Mapping[str, float], close_day: date, session_date: date
     ) -> dict[str, float]:

@@ -22,9 +22,12 @@ from stockscan_tui.market.snapshot import Floats
 from stockscan_tui.market.state import SESSION_WIDTH, Market
 
 # The first goes up whenever a field of the state changes its place or meaning.
-_LAYOUT = (2, k.STATE_WIDTH, SESSION_WIDTH)
+_LAYOUT = (3, k.STATE_WIDTH, SESSION_WIDTH)
 LEVEL = 1
 _MAX_BYTES = 1 << 30
+# Values a symbol besides its state and sessions: two of its close, one of the short-sale
+# restriction, three of its silence, two of its streak.
+_SINGLE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         np.ascontiguousarray(market.sessions[:, :count]).tobytes(),
         market.regular_close[:count].tobytes(),
         market.regular_close_ns[:count].tobytes(),
+        market.ssr_carried[:count].astype(np.int64).tobytes(),
+        market.silence.freeze(count).tobytes(),
+        market.minutes.freeze(count).tobytes(),
     ]
     return zstandard.compress(b"".join(parts), LEVEL)
 
@@ -119,7 +125,7 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
         values = np.frombuffer(raw, np.int64, offset=8 + size)
     except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + 2)
+    whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + _SINGLE)
     return (header, values) if header.layout == _LAYOUT and len(values) == whole else None
 
 
@@ -140,10 +146,13 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     count = len(header.symbols)
     market.slots(header.symbols)
     market.begin_day(day, header.clock_ns)
-    rows, sessions, closes, times = np.split(
-        values,
-        np.cumsum([count * k.STATE_WIDTH, count * len(Session) * SESSION_WIDTH, count]),
+    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3]
+    rows, sessions, closes, times, carried, silence, streak = np.split(
+        values, np.cumsum([count * size for size in sizes])
     )
+    market.ssr_carried[:count] = carried > 0
+    market.silence.thaw(silence.reshape(3, count))
+    market.minutes.thaw(streak.view(np.float64).reshape(2, count))
     market.rows[:] = rows.reshape(count, k.STATE_WIDTH)
     # The log of bars that these places are in is gone.
     market.rows[:, k.NEWEST_BAR] = 0

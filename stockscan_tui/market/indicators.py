@@ -225,6 +225,11 @@ class _OpenBars:
     def join(self, bars: Finished) -> None:
         self._count = _join(*bars, self._row, self._held, self._prices, self._count)
 
+    def rescale(self, ratios: Floats) -> None:
+        held = self._held[: self._count]
+        known = held < len(ratios)
+        self._prices[: self._count][known] /= ratios[held[known], None]
+
     def finish(self) -> Finished:
         """Return them all, to be used before more are joined, and begin anew."""
         count, self._count = self._count, 0
@@ -275,6 +280,20 @@ class IndicatorState:
             self._shown.setflags(write=False)
         return self._shown
 
+    def rescale(self, ratios: Floats) -> None:
+        """Divide all prices that are kept by `ratios`, one per slot."""
+        slots = np.flatnonzero(ratios != 1.0)
+        if not len(slots):
+            return
+        self._grow(len(ratios))
+        by = ratios[slots, None]
+        self._inner[slots, CLOSE:] /= by
+        self._ring[slots] /= by
+        self._open.rescale(ratios)
+        if self._key.kind is not Kind.RSI:
+            self._values[slots] /= ratios[slots]
+        self._shown = None
+
     def _grow(self, count: int) -> None:
         have = len(self._values)
         if count <= have:
@@ -322,6 +341,11 @@ class Indicators:
     def adopt(self, others: Indicators) -> None:
         """Keep what others have kept so far, in place of any of the same key."""
         self._states.update(others._states)
+
+    def rescale(self, ratios: Floats) -> None:
+        """Let earlier prices be those of today's shares: one of before is `ratios` by slot."""
+        for state in self._states.values():
+            state.rescale(ratios)
 
     def remove(self, key: IndicatorKey) -> None:
         """Keep an indicator no longer; one that is not kept is no error."""

@@ -633,6 +633,10 @@ def _heal_bar(
             state[r + HIGH] = high
         if state[r + LOW] == 0 or low < state[r + LOW]:
             state[r + LOW] = low
+        start = ts // MINUTE_NS * MINUTE_NS
+        if state[r + OPEN_NS] == 0 or start < state[r + OPEN_NS]:
+            state[r + OPEN] = opening
+            state[r + OPEN_NS] = start
     _set_bar(bars, c, ts // MINUTE_NS * MINUTE_NS, opening)
     bars[c + BAR_HIGH] = high
     bars[c + BAR_LOW] = low

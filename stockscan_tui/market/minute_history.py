@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,20 +67,45 @@ class MinuteHistory:
         """
         if not self.closed or not len(batch.minute) or batch.minute.min() > self.closed[-1].minute:
             return False
-        changed = False
-        for place, piece in enumerate(self.closed):
-            rows = np.flatnonzero(batch.minute == piece.minute)
-            if len(rows):
-                self.closed[place] = _with(piece, _piece(piece.minute, batch, rows))
-                changed = True
-        if changed:
+        newest = self.closed[-1].minute
+        late = (batch.minute <= newest) & (batch.minute > newest - KEPT_MINUTES)
+        places = {piece.minute: place for place, piece in enumerate(self.closed)}
+        missing = []
+        for minute in np.unique(batch.minute[late]).tolist():
+            fresh = _piece(minute, batch, np.flatnonzero(batch.minute == minute))
+            place = places.get(minute)
+            if place is None:
+                missing.append(fresh)
+            else:
+                self.closed[place] = _with(self.closed[place], fresh)
+        if missing:
+            # Minutes in which nothing at all had come.
+            every = sorted((*self.closed, *missing), key=lambda piece: piece.minute)
+            self.closed = deque(every, KEPT_MINUTES)
+        if late.any():
             self._forget()
-        return changed
+        return bool(late.any())
+
+    def rescale(self, ratios: Floats) -> None:
+        """Let earlier prices be those of today's shares: one of before is `ratios` of now."""
+        self._grow(len(ratios))
+        self._closes[: len(ratios)] /= ratios
+        self.closed = deque((rescaled(piece, ratios) for piece in self.closed), KEPT_MINUTES)
+        self._forget()
+
+    def freeze(self, count: int) -> Floats:
+        """Return what the streaks are counted on with, shape (2, count)."""
+        self._grow(count)
+        return np.stack([self._closes[:count], self._streak[:count]])
+
+    def thaw(self, frozen: Floats) -> None:
+        """Take up what `freeze` returned."""
+        self._closes, self._streak = frozen.copy()
 
     def restore(self, batch: BarBatch) -> None:
         """Take stored bars as the minutes before the first."""
         for minute in np.unique(batch.minute)[-KEPT_MINUTES:].tolist():
-            self._add(_piece(minute, batch, np.flatnonzero(batch.minute == minute)))
+            self.closed.append(_piece(minute, batch, np.flatnonzero(batch.minute == minute)))
         self._forget()
 
     def picture(self, ctl: Int64s, bars: Int64s, minute: int) -> Minutes:
@@ -145,6 +171,23 @@ def _notional(dollars: Int64s, nanos: Int64s, prices: Int64s, volume: Int64s) ->
     """Return what was traded; of a bar whose notional is not told, at its typical price."""
     told: Floats = dollars + nanos / 1e9
     return np.where(dollars >= 0, told, prices / 3e9 * volume)
+
+
+def rescaled(piece: MinuteBars, ratios: Floats) -> MinuteBars:
+    """Return a minute in shares of which one of before is `ratios` by slot."""
+    known = piece.slot < len(ratios)
+    ratio = np.ones(len(piece.slot))
+    ratio[known] = ratios[piece.slot[known]]
+    if (ratio == 1.0).all():
+        return piece
+    return replace(
+        piece,
+        open=piece.open / ratio,
+        high=piece.high / ratio,
+        low=piece.low / ratio,
+        close=piece.close / ratio,
+        volume=np.round(piece.volume * ratio).astype(np.int64),
+    )
 
 
 def _with(piece: MinuteBars, newer: MinuteBars) -> MinuteBars:

@@ -27,9 +27,33 @@ class Silence:
 
     def __init__(self) -> None:
         self.whole_since_ns = 0
+        self._broken = 0
         self._trades: Int64s = np.zeros(0, np.int64)
         self._silent: Flags = np.zeros(0, np.bool_)
         self._resumed_ns: Int64s = np.zeros(0, np.int64)
+
+    def break_off(self) -> None:
+        """The feed is no longer whole: nobody's silence says anything."""
+        self._broken += 1
+
+    def go_on(self, from_ns: int, to_ns: int, *, healed: bool) -> None:
+        """A gap is over; where it did not heal, what was not heard in it means nothing."""
+        self._broken = max(0, self._broken - 1)
+        if not healed:
+            self.whole_since_ns = max(self.whole_since_ns, to_ns)
+            self._silent[:] = False
+            self._resumed_ns[self._resumed_ns >= from_ns] = 0
+
+    def freeze(self, count: int) -> Int64s:
+        """Return all that is kept of `count` symbols, shape (3, count)."""
+        self._grow(count)
+        silent = self._silent[:count].astype(np.int64)
+        return np.stack([self._trades[:count], silent, self._resumed_ns[:count]])
+
+    def thaw(self, frozen: Int64s) -> None:
+        """Take up what `freeze` returned."""
+        self._trades, silent, self._resumed_ns = frozen.copy()
+        self._silent = silent > 0
 
     def clear(self) -> None:
         """Begin a new day."""
@@ -74,6 +98,8 @@ class Silence:
         return {"halt": silent, "resumed": back & ~silent}
 
     def _quiet(self, heard_ns: Int64s, now_ns: int) -> Flags:
+        if self._broken:
+            return np.zeros(len(heard_ns), np.bool_)
         quiet = now_ns - np.maximum(heard_ns, self.whole_since_ns) >= SILENT_NS
         silent: Flags = quiet & (self._trades[: len(heard_ns)] >= BUSY_TRADES)
         return silent

@@ -164,7 +164,8 @@ class Snapshot:
     `sessions` the figures of each session that has begun, `streak` the number of bars in a row
     that closed higher (lower, if negative), `indicators` those that somebody asked for. `signs`
     holds the yes-or-no metrics by name, `own` and `words` the columns of the user's table.
-    `elapsed_minutes` counts the session minutes of the date that are over.
+    `elapsed_minutes` counts the session minutes of the date that are over, `unknown_minutes`
+    those of them in which the feed is not known to have been whole, `alerts` each symbol's today.
     `by_symbol` lists all rows in alphabetical order. `regular_ns` is the session date's regular
     open, `next_session_ns` the instant at which the next session begins (0 where unknown).
     `closes_known` is False when a replay has no previous closes at all, so that the day's first
@@ -217,6 +218,8 @@ class Snapshot:
     own: Mapping[str, Floats] = field(default_factory=dict)
     words: Mapping[str, Words] = field(default_factory=dict)
     elapsed_minutes: int = 0
+    unknown_minutes: int = 0
+    alerts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     cache: dict[Hashable, Floats] = field(default_factory=dict, repr=False)
 
     def mark_before(self, minutes: int) -> Floats:

@@ -21,6 +21,7 @@ from stockscan_tui.market.minute_history import MinuteHistory
 from stockscan_tui.market.silence import Silence
 from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats
 from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
+from stockscan_tui.market.wholeness import Wholeness
 
 LATE_ROOM = 4096
 FIRST_BARS = 1 << 15
@@ -29,7 +30,6 @@ WATERMARK_ROWS = 64
 SESSION_FIELDS = slice(k.OPEN_NS, k.NANOS + 1)
 SESSION_WIDTH = k.NANOS + 1 - k.OPEN_NS
 FAR_FUTURE_NS = 2**63 - 1
-SSR_FALL = 0.1
 
 
 def to_dollars(prices: Int64s) -> Floats:
@@ -75,6 +75,8 @@ class Market:
         self.ssr_carried: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.minutes = MinuteHistory()
         self.silence = Silence()
+        self.wholeness = Wholeness()
+        self.alerts: Int64s = np.zeros(capacity, np.int64)
         self.indicators = Indicators()
         self.session = Session.CLOSED
         self.day: TradingDay | None = None
@@ -117,6 +119,7 @@ class Market:
         self.split_suspect = np.concatenate([self.split_suspect, np.zeros(more, np.bool_)])
         self.close_source = np.concatenate([self.close_source, zeros.astype(np.uint8)])
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
+        self.alerts = np.concatenate([self.alerts, zeros])
         self.ssr_carried = np.concatenate([self.ssr_carried, np.zeros(more, np.bool_)])
         self.capacity = capacity
 
@@ -262,6 +265,8 @@ class Market:
         self.split_suspect[:] = False
         self.mark_history.clear()
         self.silence.clear()
+        self.wholeness.begin_day(day)
+        self.alerts[:] = 0
         self.day = day
         self.ctl[k.DAY_START_NS] = day.start_ns
         self.ctl[k.PRE_NS] = day.pre_ns
@@ -270,6 +275,12 @@ class Market:
         ended = at_ns >= day.post_end_ns
         self._enter(session, day.post_end_ns if ended else day.begin_ns(session))
 
+    def rescale(self, ratios: Floats) -> None:
+        """Let what is kept of earlier days be in today's shares, after splits."""
+        if (ratios != 1.0).any():
+            self.minutes.rescale(ratios)
+            self.indicators.rescale(ratios)
+
     def restricted(self) -> NDArray[np.bool_]:
         """Whether short sales are restricted: down 10 % on the close, today or the day before."""
         carried: NDArray[np.bool_] = self.ssr_carried[: self.count] | self._restricted()
@@ -277,8 +288,9 @@ class Market:
 
     def _restricted(self) -> NDArray[np.bool_]:
         low = self.figures(Session.REGULAR)[:, k.LOW - k.OPEN_NS]
-        limit = self.prev_close[: self.count] * (1.0 - SSR_FALL)
-        fallen: NDArray[np.bool_] = (low > 0) & (low / 1e9 <= limit)
+        close = np.rint(np.nan_to_num(self.prev_close[: self.count]) * 1e9).astype(np.int64)
+        # In whole numbers: 2.97 is exactly 10 % under 3.30.
+        fallen: NDArray[np.bool_] = (low > 0) & (low * 10 <= close * 9)
         return fallen
 
     def figures(self, session: Session) -> Int64s:

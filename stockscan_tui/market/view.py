@@ -119,10 +119,14 @@ class Photographer:
             minutes=market.minutes.picture(market.ctl, market.bars, event_ns // MINUTE_NS),
             sessions=sessions,
             indicators=market.indicators.values(count),
-            signs=self._signs(rows, event_ns),
+            signs=self._signs(rows, event_ns, closes_known=closes_known),
             own=self._numbers,
             words=self._words,
             elapsed_minutes=_elapsed(market.day, event_ns),
+            unknown_minutes=(
+                market.wholeness.unknown_minutes(market.day, event_ns) if market.day else 0
+            ),
+            alerts=market.alerts[:count].copy(),
         )
 
     def _figures(self) -> dict[Session, SessionFigures]:
@@ -140,7 +144,7 @@ class Photographer:
             for session in _SESSIONS
         }
 
-    def _signs(self, rows: Integers, event_ns: int) -> dict[str, Flags]:
+    def _signs(self, rows: Integers, event_ns: int, *, closes_known: bool) -> dict[str, Flags]:
         """Return the yes-or-no metrics by name."""
         market = self.market
         regular = market.session is Session.REGULAR
@@ -149,7 +153,7 @@ class Photographer:
             **self._kinds,
             **self._watched,
             **market.silence.signs(rows, event_ns, regular=regular),
-            "new": market.close_source[:count] == CloseSource.NONE.value,
+            "new": (market.close_source[:count] == CloseSource.NONE.value) & closes_known,
             "split": market.split_suspect[:count].copy(),
             "ssr": market.restricted(),
         }

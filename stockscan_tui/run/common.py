@@ -163,6 +163,13 @@ class Run(ABC):
         finally:
             reader.release()
 
+    def _stored_alerts(self, begin_ns: int, end_ns: int) -> dict[str, int]:
+        reader = self.writer.reader()
+        try:
+            return reader.alerts(begin_ns, end_ns)
+        finally:
+            reader.release()
+
     def _stored_minutes(self, before: int, symbols: Sequence[str]) -> Iterator[MinuteBars]:
         """Return the minutes of the last days before one, oldest first."""
         reader = self.writer.reader()

@@ -110,6 +110,7 @@ class LiveRun(Run):
                     volumes=volumes_of(found, dataset),
                     stored_closes=self._stored_closes,
                     stored_minutes=self._stored_minutes,
+                    stored_alerts=self._stored_alerts,
                     problems=problems,
                 ),
                 _options(request),

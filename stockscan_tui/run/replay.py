@@ -95,6 +95,7 @@ class ReplayRun(Run):
                     volumes=volumes_of(found, files[0].dataset),
                     stored_closes=self._stored_closes,
                     stored_minutes=self._stored_minutes,
+                    stored_alerts=self._stored_alerts,
                     problems=problems,
                 ),
                 _options(request, files),

@@ -11,11 +11,11 @@ FULL_TAPE = 25
 
 
 def _shipped(spread_pct: int, trades: int, thousands: int, times: int = 1) -> str:
-    # A missing spread passes, hence no `<=`.
+    # A missing spread or count of trades passes, hence no `<=` and `>=`.
     return (
         "mark >= 1 and not (warrant or unit or right or preferred) "
         f"and not spread_pct > {spread_pct} "
-        f"and trades >= {trades} and dvol >= {thousands * times}k"
+        f"and not trades < {trades} and dvol >= {thousands * times}k"
     )
 
 

@@ -56,7 +56,10 @@ class Picker:
     @property
     def keys(self) -> frozenset[MetricKey]:
         """The metrics that the conditions need."""
-        return self.listed.keys | self.chosen.keys
+        gates = frozenset[MetricKey]()
+        if not self.lifted:
+            gates = gates.union(*(gate.keys for gate in self._parsed.values()))
+        return self.listed.keys | self.chosen.keys | gates
 
     def pick(self, snapshot: Snapshot) -> Picked:
         """Return what is shown of a picture."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 LISTED = 50
 NEW_NS = 60 * 1_000_000_000
 MOST_LEFT = 5
+# After so long without a look, everything may have come and gone.
+AWAY_NS = 120 * 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -21,11 +23,14 @@ class Presence:
     since_ns: dict[str, int] = field(default_factory=dict)
     left: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=MOST_LEFT))
     _first_ns: int = -1
+    _seen_ns: int = -1
 
     def note(self, symbols: list[str], now_ns: int) -> None:
         """Take the list's first symbols as they are now."""
         shown = symbols[:LISTED]
-        if self._first_ns < 0 or now_ns < self._first_ns:
+        away = not -1 < now_ns - self._seen_ns < AWAY_NS
+        self._seen_ns = now_ns
+        if self._first_ns < 0 or away or not self.since_ns:
             self._first_ns = now_ns
             self.since_ns = {}
             self.left.clear()
@@ -48,4 +53,5 @@ class Presence:
 
     def gone(self, now_ns: int) -> tuple[str, ...]:
         """Return who left within the last minute, the newest first."""
-        return tuple(symbol for symbol, at in reversed(self.left) if 0 <= now_ns - at < NEW_NS)
+        gone = [symbol for symbol, at in reversed(self.left) if 0 <= now_ns - at < NEW_NS]
+        return tuple(symbol for symbol in dict.fromkeys(gone) if symbol not in self.since_ns)

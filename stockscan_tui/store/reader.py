@@ -68,6 +68,8 @@ SELECT (epoch_us(ts) - ?) // 60000000 AS minute, sum(volume)::DOUBLE AS volume
 FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY ALL
 """
 
+_ALERTS = "SELECT symbol, count(*) FROM alerts WHERE ts >= ? AND ts < ? GROUP BY symbol"
+
 _GAPS = """
 SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
     coalesce(epoch_ns(healed_at), 0)
@@ -245,11 +247,14 @@ class Reader:
         Minutes are counted from 1970; `slot` is the symbol's place in `symbols`. An hour is read
         at a time.
         """
-        slot_of = self._slot_of(symbols)
         for hour in range(begin, end, 60):
             span = [hour * 60_000_000, min(hour + 60, end) * 60_000_000]
             with self._asking() as cursor:
                 columns = fetch_arrays(cursor.execute(_MINUTES, span))
+            if not len(columns["minute"]):
+                continue
+            # After the bars: their symbols are there by then.
+            slot_of = self._slot_of(symbols)
             slots = slot_of[columns.pop("symbol_id")]
             minutes = columns.pop("minute")
             known = slots >= 0
@@ -275,6 +280,12 @@ class Reader:
             if np.count_nonzero(volume) > minutes // 2:
                 found.append(volume / volume.sum())
         return np.array(found).reshape(-1, minutes)
+
+    def alerts(self, begin_ns: int, end_ns: int) -> dict[str, int]:
+        """Return how many alerts each symbol had between two instants (ns since 1970)."""
+        with self._asking() as cursor:
+            rows = cursor.execute(_ALERTS, [begin_ns, end_ns]).fetchall()
+        return {str(symbol): int(count) for symbol, count in rows}
 
     def gaps(self, session_date: date) -> tuple[Gap, ...]:
         """Return the gaps of a session date, oldest first."""

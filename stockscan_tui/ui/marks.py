@@ -39,10 +39,15 @@ NOT_OFFICIAL = Mark("≈", "the previous close is not the official one of the da
 
 def mark_of(snapshot: Snapshot, row: int) -> tuple[str, bool]:
     """Return the word beside a symbol, empty for none, and whether it is urgent."""
+    fired = int(snapshot.alerts[row]) if len(snapshot.alerts) else 0
     for mark in MARKS:
         flags = snapshot.signs.get(mark.sign)
+        if fired and not mark.strong:
+            break
         if flags is not None and flags[row]:
             return mark.word, mark.strong
+    if fired:
+        return f"!{min(fired, 999)}", True
     return (NOT_OFFICIAL.word, False) if _not_official(snapshot, row) else ("", False)
 
 
@@ -53,6 +58,9 @@ def explanation(snapshot: Snapshot, row: int) -> str:
         for mark in MARKS
         if (flags := snapshot.signs.get(mark.sign)) is not None and flags[row]
     ]
+    fired = int(snapshot.alerts[row]) if len(snapshot.alerts) else 0
+    if fired:
+        found.append(f"!{fired} alerts today")
     if not found and _not_official(snapshot, row):
         found = [f"{NOT_OFFICIAL.word} {NOT_OFFICIAL.doc}"]
     return " · ".join(found)

@@ -28,8 +28,8 @@ def test_the_digits_are_the_shipped_lists() -> None:
     ]
     assert {key for key, toplist in shipped.items() if toplist.ascending} == {"2", "7"}
     assert {key: toplist.filter for key, toplist in shipped.items() if toplist.filter} == {
-        "6": "high(5m) >= high",
-        "7": "low(5m) <= low",
+        "6": "high(5m) == high",
+        "7": "low(5m) == low",
         "0": "watched",
     }
     assert all(toplist.columns is None for toplist in shipped.values())
@@ -74,14 +74,14 @@ def test_a_metric_that_is_not_known_is_said_with_list_and_line() -> None:
 
 
 def test_volumes_of_shipped_gates_are_25_times_as_much_on_the_full_tape() -> None:
-    assert "spread_pct > 3 and trades >= 20 and dvol >= 25k" in gate_text(
+    assert "spread_pct > 3 and not trades < 20 and dvol >= 25k" in gate_text(
         Session.REGULAR, "EQUS.MINI"
     )
-    assert "spread_pct > 5 and trades >= 5 and dvol >= 5k" in gate_text(Session.PRE, "EQUS.MINI")
-    assert "spread_pct > 3 and trades >= 20 and dvol >= 625k" in gate_text(
+    assert "spread_pct > 5 and not trades < 5 and dvol >= 5k" in gate_text(Session.PRE, "EQUS.MINI")
+    assert "spread_pct > 3 and not trades < 20 and dvol >= 625k" in gate_text(
         Session.REGULAR, "XNAS.ITCH"
     )
-    assert "trades >= 5 and dvol >= 125k" in gate_text(Session.POST, "DBEQ.BASIC")
+    assert "not trades < 5 and dvol >= 125k" in gate_text(Session.POST, "DBEQ.BASIC")
 
 
 def test_a_gate_of_the_users_stays_as_it_is() -> None:

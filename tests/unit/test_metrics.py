@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Iterator
 from datetime import date, time
 from pathlib import Path
@@ -11,9 +13,15 @@ import pandas as pd
 import pytest
 import talib
 
+from stockscan_tui.clock import SystemClock
+from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.engine.warming import Warming
 from stockscan_tui.errors import UsageError
+from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.batch import BarBatch
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session, new_york_ns
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.indicators import Indicators
@@ -25,11 +33,14 @@ from stockscan_tui.market.metrics import (
     percent_over,
     values_of,
 )
+from stockscan_tui.market.minute_history import MinuteHistory, rescaled
 from stockscan_tui.market.minutes import MinuteBars
-from stockscan_tui.market.own import OwnTable, numbers_by_slot, words_by_slot
-from stockscan_tui.market.snapshot import CloseSource
+from stockscan_tui.market.own import Own, OwnTable, numbers_by_slot, words_by_slot
+from stockscan_tui.market.silence import Silence
+from stockscan_tui.market.snapshot import CloseSource, Feed, Phase
+from stockscan_tui.market.wholeness import Wholeness
 from tests import wire
-from tests.playing import Played, play, weekdays
+from tests.playing import ListSink, Played, play, weekdays
 
 OPEN_NS = new_york_ns(wire.DAY, time(9, 30))
 SYMBOLS = {"AAA": 1, "BBB": 2, "CCC": 3, "DDDDW": 4}
@@ -307,3 +318,115 @@ def test_a_threshold_is_met_by_a_move_of_exactly_that_size(threshold: int) -> No
     moved = percent_over(marks, closes)
     assert (moved[exact] == threshold).all()
     assert exact.sum() > 4_000
+
+
+def test_minutes_before_a_file_and_in_open_gaps_are_not_known_to_be_whole(tmp_path: Path) -> None:
+    frame = random_trades(8, 90, OPEN_NS)
+    run = played(tmp_path, frame)
+    # The file begins with its first record, at 09:30, and is whole for its 90 minutes.
+    assert value(run, "completeness", "AAA") == pytest.approx(90 / 420 * 100)
+    whole = Wholeness()
+    day = weekdays().day(wire.DAY)
+    minute = MINUTE_NS
+    whole.doubt(day.pre_ns - minute, day.pre_ns + 90 * SECOND_NS, "before the file")
+    whole.doubt(day.pre_ns + minute, day.pre_ns + 3 * minute + 1, "the connection was reset")
+    assert whole.unknown_minutes(day, day.pre_ns + 10 * minute) == 4
+    assert whole.unknown_minutes(day, day.pre_ns + 2 * minute) == 2
+    whole.settle(day.pre_ns + minute, "the connection was reset")
+    assert whole.unknown_minutes(day, day.pre_ns + 10 * minute) == 2
+
+
+def test_a_split_over_night_leaves_indicators_and_streaks_in_todays_shares() -> None:
+    ratios = np.array([2.0, 1.0, 0.1])
+    before, after = some_minutes(1_000, 60), some_minutes(2_440, 60)
+    straight, split = Indicators(), Indicators()
+    keys = [RSI, EMA, IndicatorKey(Kind.SMA, 20), IndicatorKey(Kind.ATR, 14, 15)]
+    for key in keys:
+        straight.add(key, [rescaled(bars, ratios) for bars in before])
+        split.add(key, before)
+    split.rescale(ratios)
+    for bars in after:
+        straight.close_minute(bars, 3)
+        split.close_minute(bars, 3)
+    for key in keys:
+        np.testing.assert_allclose(split.values(3)[key], straight.values(3)[key], rtol=1e-9)
+
+
+def test_a_gap_of_the_feed_is_nobodys_silence() -> None:
+    silence = Silence()
+    rows = np.zeros((2, k.STATE_WIDTH), np.int64)
+    minute = OPEN_NS // MINUTE_NS
+    rows[:, k.TRADE_NS] = OPEN_NS + 50 * SECOND_NS
+    ones = np.ones(2)
+    busy = MinuteBars(
+        minute, np.arange(2, dtype=np.int32), ones, ones, ones, ones,
+        np.full(2, 9), np.full(2, 30), ones,
+    )  # fmt: skip
+    silence.close_minute(rows, [busy], minute, regular=True)
+    later = OPEN_NS + 240 * SECOND_NS
+    assert silence.signs(rows, later, regular=True)["halt"].all()
+    silence.break_off()
+    assert not silence.signs(rows, later, regular=True)["halt"].any()
+    silence.close_minute(rows, [busy], minute + 3, regular=True)
+    silence.go_on(OPEN_NS + 60 * SECOND_NS, later, healed=False)
+    signs = silence.signs(rows, later + SECOND_NS, regular=True)
+    assert not signs["halt"].any()
+    assert not signs["resumed"].any()
+
+
+def test_minutes_that_come_later_stand_in_the_windows_too() -> None:
+    history = MinuteHistory()
+    ctl = np.zeros(k.CTL_WIDTH, np.int64)
+    log = np.zeros(8 * k.BAR_WIDTH, np.int64)
+    bar = log.reshape(-1, k.BAR_WIDTH)[0]
+    bar[[k.BAR_MINUTE, k.BAR_VOLUME, k.BAR_TRADES, k.BAR_DOLLARS]] = 100, 7, 1, 70
+    ctl[k.BARS_HEAD] = 1
+    history.close(ctl, log, 100)
+    history.close(ctl, log, 105)
+    healed = BarBatch(slot=np.zeros(1, np.int32), minute=np.array([98]),
+                      volume=np.array([5]), source=np.zeros(1, np.uint8),
+                      **{name: np.ones(1, np.int64) for name in
+                         ("open", "high", "low", "close", "trades", "notional_dollars",
+                          "notional_nanos", "first_ns", "last_ns")})  # fmt: skip
+    assert history.correct(healed)
+    picture = history.picture(ctl, log, 106)
+    assert picture.over("volume", 10, 1)[0] == 12
+    assert picture.over("volume", 6, 1)[0] == 7
+
+
+def test_exactly_ten_percent_down_restricts(tmp_path: Path) -> None:
+    closes = PreviousCloses(weekdays())
+    closes.add(date(2026, 6, 12), CloseSource.FILE, {"AAA": 3.30})
+    frame = pd.DataFrame([(OPEN_NS, 1, 2.97, 5)], columns=["ts", "id", "price", "size"])
+    assert value(played(tmp_path, frame, closes=closes), "ssr", "AAA") == 1
+
+
+def test_a_played_out_replay_still_answers_whoever_looks_on(tmp_path: Path) -> None:
+    frame = random_trades(9, 60, OPEN_NS)
+    meta = wire.metadata(None, mappings={
+        s: [(date(2026, 6, 1), date(2026, 7, 31), n)] for s, n in SYMBOLS.items()
+    })  # fmt: skip
+    rows = list(frame.itertuples(index=False, name=None))
+    path = wire.write(tmp_path / "x.dbn", meta, wire.trades(rows))
+    engine = ReplayEngine(
+        [DbnFile(path)],
+        Surroundings(weekdays(), PreviousCloses(weekdays()), ListSink(), SystemClock()),
+        Options(Feed("REPLAY", "x", "EQUS.MINI", "mbp-1"), refresh_s=0.0, behind_screen=True),
+        speed=math.inf,
+    )
+    engine.start()
+    waiting = threading.Event()
+    while engine.phase is not Phase.ENDED:
+        waiting.wait(0.01)
+    engine.want(frozenset({RSI}))
+    engine.know_own(Own(watched=frozenset({"BBB"})))
+    while (shown := engine.snapshot()) is None or not (
+        RSI in shown.indicators and "watched" in shown.signs
+    ):
+        waiting.wait(0.01)
+    close = bars_of(frame, 1)["close"].to_numpy()
+    row = shown.symbols.index("AAA")
+    assert shown.indicators[RSI][row] == pytest.approx(talib.RSI(close, 14)[-1])
+    assert shown.signs["watched"].sum() == 1
+    engine.stop()
+    assert engine.join(10)

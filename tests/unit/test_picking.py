@@ -90,12 +90,15 @@ def test_who_comes_onto_a_list_is_new_for_a_minute_and_who_leaves_is_remembered(
     presence.note(["B", "C"], start + MINUTE_NS)
     assert presence.is_new("C", start + MINUTE_NS)
     assert presence.gone(start + MINUTE_NS) == ("A",)
+    presence.note(["B", "C"], start + 2 * MINUTE_NS)
     later = start + 3 * MINUTE_NS
     presence.note(["B", "C"], later)
     assert not presence.is_new("C", later)
     assert presence.gone(later) == ()
     assert presence.minutes_on("C", later) == 2.0
     assert presence.minutes_on("A", later) == -1.0
+    presence.note(["D"], later + 30 * MINUTE_NS)
+    assert not presence.is_new("D", later + 30 * MINUTE_NS)
 
 
 def test_the_board_starts_on_the_list_of_its_session() -> None:

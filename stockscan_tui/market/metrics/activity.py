@@ -42,7 +42,9 @@ def _trades(s: Snapshot, key: MetricKey) -> Floats:
         return s.minutes.over("trades", key.window, len(s.symbols))
     if key.span:
         return _of_sessions(s, "trades", key.span)
-    return _counted(np.maximum(s.trades, s.bars))
+    counted = _counted(np.maximum(s.trades, s.bars))
+    counted[(s.trades == 0) & (s.bars > 0)] = np.nan
+    return counted
 
 
 def _relative_volume(s: Snapshot, _: MetricKey) -> Floats:
@@ -79,6 +81,17 @@ def _density(s: Snapshot, _: MetricKey) -> Floats:
     return np.minimum(s.bars / s.elapsed_minutes, 1.0) * 100.0
 
 
+def _completeness(s: Snapshot, _: MetricKey) -> Floats:
+    if not s.elapsed_minutes:
+        return np.full(len(s.symbols), np.nan)
+    whole = 1.0 - s.unknown_minutes / s.elapsed_minutes
+    return np.full(len(s.symbols), whole * 100.0)
+
+
+def _alerts(s: Snapshot, _: MetricKey) -> Floats:
+    return _counted(s.alerts) if len(s.alerts) else np.zeros(len(s.symbols))
+
+
 METRICS = (
     Metric("volume", "VOL", Unit.COUNT, _volume,
            "Shares traded in today's sessions, in one of them, or over a window.",
@@ -87,7 +100,7 @@ METRICS = (
            "Dollars traded in today's sessions, in one of them, or over a window.",
            takes=Takes.WINDOW_OR_SPAN, sampled=True),
     Metric("trades", "TRD", Unit.COUNT, _trades,
-           "Trades in today's sessions; a minute known only by its bar counts as one.",
+           "Trades in today's sessions, at least one a bar; none where only bars are known.",
            takes=Takes.WINDOW_OR_SPAN, sampled=True),
     Metric("avol", "AVOL", Unit.COUNT, lambda s, _: s.average_volume,
            "The average volume of the last 20 sessions, of the same dataset.", sampled=True),
@@ -108,4 +121,7 @@ METRICS = (
            "Seconds since the last quote."),
     Metric("density", "DENS", Unit.PERCENT, _density,
            "Minutes with a trade, of the session minutes so far."),
+    Metric("completeness", "COMPL", Unit.PERCENT, _completeness,
+           "Session minutes so far in which the feed is known to have been whole."),
+    Metric("alerts", "ALRT", Unit.COUNT, _alerts, "Alerts of the symbol today."),
 )  # fmt: skip

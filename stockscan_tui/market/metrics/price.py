@@ -27,8 +27,8 @@ def _mid(s: Snapshot, _: MetricKey) -> Floats:
 def _spread_percent(s: Snapshot, _: MetricKey) -> Floats:
     middle = (s.bid + s.ask) / 2.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread: Floats = (s.ask - s.bid) / np.where(middle > 0, middle, np.nan) * 100.0
-    return spread
+        spread: Floats = (s.ask - s.bid) * 100.0 / np.where(middle > 0, middle, np.nan)
+    return np.round(spread, 12)
 
 
 def _span_open(s: Snapshot, span: str) -> Floats:

@@ -55,11 +55,9 @@ METRICS = (
     _metric("ema", "EMA", Unit.PRICE, _value, "The exponential moving average of closes."),
     _metric("sma", "SMA", Unit.PRICE, _value, "The simple moving average of closes."),
     _metric("atr", "ATR", Unit.PRICE, _value, "Wilder's average true range."),
-    _metric(
-        "ema_pct", "EMA%", Unit.PERCENT, _distance, "The mark's distance from it.", signed=True
-    ),
-    _metric(
-        "sma_pct", "SMA%", Unit.PERCENT, _distance, "The mark's distance from it.", signed=True
-    ),
+    _metric("ema_pct", "EMA%", Unit.PERCENT, _distance,
+            "The mark's distance from the exponential moving average.", signed=True),
+    _metric("sma_pct", "SMA%", Unit.PERCENT, _distance,
+            "The mark's distance from the simple moving average.", signed=True),
     _metric("atr_pct", "ATR%", Unit.PERCENT, _part, "The average true range in % of the mark."),
-)
+)  # fmt: skip
