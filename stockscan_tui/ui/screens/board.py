@@ -497,8 +497,13 @@ class BoardScreen(Screen[None]):
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
-        refused = self._refused
-        self.query_one(FilterField).keep(self._ranking.chosen.text)
+        field = self.query_one(FilterField)
+        refused = ""
+        try:
+            self._ranking.chosen = parse(field.value.strip(), self._names)
+        except ExpressionError as error:
+            refused = str(error)
+        field.keep(self._ranking.chosen.text)
         self._close_field()
         if refused:
             self.say(f"kept the last filter that could be read · {refused}")

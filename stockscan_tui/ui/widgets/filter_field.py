@@ -72,11 +72,7 @@ class FilterField(Input):
         word = _LAST_WORD.search(text)
         if word is None or not text[: word.start()].strip():
             return False
-        name = word.group()
-        return any(
-            known.startswith(name) and not (known == name and self.names.is_flag(name))
-            for known in self.names.metrics
-        )
+        return not self.names.is_flag(word.group())
 
     def action_restore(self) -> None:
         """Leave the field with the filter as it was before."""
