@@ -99,8 +99,12 @@ def test_what_is_being_typed_keeps_the_last_filter_that_could_be_read() -> None:
         assert stage.app._ranking.chosen.text == "chg > 2"
         await stage.pilot.press("enter")
         assert "Column" in stage.text()
+        for text in ("mark > prev_close", "volume > 3k", "chg > 2 and not warrant", "@cheap"):
+            await stage.pilot.press("slash", "ctrl+u", *text)
+            assert stage.app._ranking.chosen.text == text
+            await stage.pilot.press("enter")
 
-    on_stage(act)
+    on_stage(act, desk=Desk(gates=None, names=Names(filters={"cheap": "mark < 20"})))
 
 
 def test_an_empty_board_says_why() -> None:

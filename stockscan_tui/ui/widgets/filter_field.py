@@ -12,7 +12,8 @@ from textual.widgets import Input
 from stockscan_tui.scan.expression import Completion, Names, complete
 
 MOST_KEPT = 50
-_LAST_WORD = re.compile(r"[a-z_][a-z0-9_]*$")
+_LAST_WORD = re.compile(r"(?<![A-Za-z0-9_.@])[a-z_][a-z0-9_]*$")
+_OPERATORS = ("<", ">", "=", "+", "-", "*", "/", ",", "..")
 
 
 class FilterField(Input):
@@ -70,7 +71,8 @@ class FilterField(Input):
         """Whether it ends within a name: `chg > 5 and rv` is not yet a filter by the symbol RV."""
         text = self.value.rstrip()
         word = _LAST_WORD.search(text)
-        if word is None or not text[: word.start()].strip():
+        before = text[: word.start()].rstrip() if word is not None else ""
+        if word is None or not before or before.endswith(_OPERATORS):
             return False
         return not self.names.is_flag(word.group())
 
