@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.ui.app import Opening, StockscanApp
@@ -57,6 +58,18 @@ class Stage:
         """Return the symbols of the first lines in view."""
         lines = [self.board.render_line(y).text for y in range(1, rows + 1)]
         return [line.split()[1] for line in lines if line.strip()]
+
+    async def write(self, text: str, *keys: str) -> None:
+        """Write into the focused field, its last sign as a key, and press what follows."""
+        field = self.app.focused
+        assert isinstance(field, Input)
+        field.insert_text_at_cursor(text[:-1])
+        await self.pilot.press(text[-1], *keys)
+
+    async def filter(self, text: str, *keys: str) -> None:
+        """Write a filter and press Enter, or the keys given."""
+        await self.pilot.press("slash")
+        await self.write(text, *(keys or ("enter",)))
 
     def selected(self) -> str:
         row = self.app._ranking.selected
