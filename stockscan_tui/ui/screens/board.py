@@ -215,11 +215,19 @@ class BoardScreen(Screen[None]):
         selected = self._ranking.selected
         meant = explanation(snapshot, selected) if selected is not None else ""
         if meant and selected is not None:
-            return f"{snapshot.symbols[selected]}: {meant}"
+            return f"{snapshot.symbols[selected]}: {meant}{self._time_on_list(snapshot, selected)}"
         if self._now_s - self._began_s < HINT_S:
             return "j/k move · Enter open · / filter · 1-9 lists · ? keys"
         gone = self._ranking.presence.gone(snapshot.event_ns)
-        return f"left the list: {' '.join(gone)}" if gone else ""
+        if gone:
+            return f"left the list: {' '.join(gone)}"
+        on = self._time_on_list(snapshot, selected) if selected is not None else ""
+        return f"{snapshot.symbols[selected]}{on}" if on and selected is not None else ""
+
+    def _time_on_list(self, snapshot: Snapshot, row: int) -> str:
+        """Return how long a symbol has been on the list, as far as it was watched."""
+        minutes = self._ranking.presence.minutes_on(snapshot.symbols[row], snapshot.event_ns)
+        return f" · on the list for {minutes:.0f} min" if minutes >= 1 else ""
 
     def _typing(self, field: FilterField) -> str:
         """Return what is said while a filter is typed."""
