@@ -40,6 +40,8 @@ PICTURES = (
     Picture("board-small", (80, 24)),
     Picture("board-wide", (200, 60), ("j", "j", "j")),
     Picture("board-light", (120, 36), theme="stockscan-light"),
+    Picture("filter", (120, 36), ("slash", *"chg > 5 and rvol > 3 and mark < 20")),
+    Picture("columns", (120, 36), ("c", "j", "j")),
     Picture("symbol", (120, 36), ("j", "j", "enter")),
     Picture("help", (120, 36), ("question_mark",)),
 )

@@ -62,7 +62,7 @@ def count(value: float) -> str:
     for limit, unit in _UNITS:
         if abs(value) >= limit:
             scaled = value / limit
-            return f"{scaled:.2f}{unit}" if abs(scaled) < 10 else f"{scaled:.1f}{unit}"
+            return f"{scaled:.2f}{unit}" if abs(scaled) < 9.995 else f"{scaled:.1f}{unit}"
     return f"{value:.0f}"
 
 
