@@ -66,8 +66,9 @@ class Stand:
         raise AssertionError(f"it never came to be:\n{self.text()}")
 
     async def says(self, words: str) -> None:
-        """Wait until words are on the screen."""
-        await self.until(lambda: words in self.text())
+        """Wait until words are on the screen, wherever a line ends."""
+        wanted = "".join(words.split())
+        await self.until(lambda: wanted in "".join(self.text().split()))
 
     def lines(self) -> list[str]:
         """Return everything on the screen as lines of text."""
