@@ -97,6 +97,7 @@ class Play:
             clock=clock,
             desk=desk_of(self.given, self.config),
             theme=self.config.theme,
+            at_rest=_settle,
         )
         # A key passes through several threads on its way; at Python's own 5 ms each hand-over of
         # the interpreter would be felt while the engine runs at full speed.
@@ -271,10 +272,7 @@ class Play:
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
 
         run = self._run(SystemClock(), refresh_s=0.1, opening=opening)
-        # What was imported and read stays for the whole run: without this, the collector walks
-        # it again and again, which holds a key up for 100 ms.
-        gc.collect()
-        gc.freeze()
+        _settle()
         return run
 
     def _close(self, app: StockscanApp, status: int) -> int:
@@ -294,6 +292,16 @@ class Play:
                 sys.stderr.write(f"stockscan: {printable(problem)}\n")
             return 1 if summary.corrupt else status
         return status
+
+
+def _settle() -> None:
+    """Let what is there now be left out of collections.
+
+    What was imported, read and built stays for the whole run; walked again and again, it would
+    hold a key up for 30 to 100 ms.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def on_signals(stop: Callable[[], object]) -> None:

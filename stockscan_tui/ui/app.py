@@ -36,6 +36,7 @@ from stockscan_tui.ui.theme import DARK, THEMES, next_theme
 
 POLL_S = 0.25
 OPENING_POLL_S = 0.05
+AT_REST_S = 2.5
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1000.0, math.inf)
 
 
@@ -64,6 +65,7 @@ class StockscanApp(App[int]):
         clock: Wall time.
         desk: Lists, gates, filters and columns, and where changes are kept.
         theme: The theme's name.
+        at_rest: Called once, on the interface's thread, when the board has been up for a while.
     """
 
     TITLE = "stockscan"
@@ -90,6 +92,7 @@ class StockscanApp(App[int]):
         clock: Clock,
         desk: Desk | None = None,
         theme: str = DARK.name,
+        at_rest: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__()
         self._start = start
@@ -101,6 +104,7 @@ class StockscanApp(App[int]):
         self._ranking.chosen = self._desk.chosen
         self._wanted: frozenset[IndicatorKey] = frozenset()
         self._theme_name = theme
+        self._at_rest = at_rest
         self._opening = Opening()
         self._player: Player | None = None
         self._failure: StockscanError | None = None
@@ -193,6 +197,7 @@ class StockscanApp(App[int]):
             self._begin_list(snapshot)
             self._board = BoardScreen(self._ranking, self._desk)
             self.switch_screen(self._board)
+            self.set_timer(AT_REST_S, self._at_rest)
             self.call_after_refresh(self._poll)
         if player is not None and player.failure():
             screen.fail(player.failure())

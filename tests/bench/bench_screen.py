@@ -101,6 +101,7 @@ def our_frame() -> float:
             nonlocal turn
             turn += 1
             board.show(pictures[turn % 2], float(turn))
+            board.redraw()
             for y in range(board.size.height):
                 board.render_line(y)
 

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Input
 
 from stockscan_tui.errors import UsageError
@@ -44,6 +45,7 @@ FADES_S = (0.3, 2.0, 3.0)
 # A live feed goes on for hours after what went wrong once.
 PROBLEM_S = 60.0
 DETAIL_AFTER_S = 0.15
+DETAIL_AFTER_MOVE_S = 0.05
 OFFERS = 8
 
 
@@ -74,6 +76,7 @@ class BoardScreen(Screen[None]):
         self._incomplete = False
         self.held_s: float | None = None
         self._detail_waits = False
+        self._detail_timer: Timer | None = None
         self._problems_told = 0
         self._problem_since_s = 0.0
         self._said = ""
@@ -127,9 +130,8 @@ class BoardScreen(Screen[None]):
         board.set_class(snapshot.feed.phase is Phase.DOWN, "-stale")
         self.query_one(StatusLine).show(snapshot)
         self._show_lines(snapshot)
-        # Drawn after the rows: a whole frame at once would hold a key up.
-        self._detail_waits = True
-        self.set_timer(DETAIL_AFTER_S, self._show_selected)
+        if not self._detail_waits:
+            self._show_selected_in(DETAIL_AFTER_S)
 
     def settled(self, now_s: float) -> bool:
         """Whether the same picture would look the same now: nothing has faded or run out since."""
@@ -241,6 +243,13 @@ class BoardScreen(Screen[None]):
         tail = f" · {hint}" if hint else f" · Tab: {offers}" if offers else ""
         return f"{counted}{lacking} · Enter keeps · Esc restores{tail}"
 
+    def _show_selected_in(self, seconds: float) -> None:
+        """Draw the selected symbol after the rows: a whole frame at once would hold a key up."""
+        self._detail_waits = True
+        if self._detail_timer is not None:
+            self._detail_timer.stop()
+        self._detail_timer = self.set_timer(seconds, self._show_selected)
+
     def _show_selected(self) -> None:
         self._detail_waits = False
         if self._snapshot is None or not self.ready:
@@ -268,7 +277,7 @@ class BoardScreen(Screen[None]):
         board = self.query_one(Leaderboard)
         board.redraw_cursor(before, self._ranking.cursor)
         board.reveal()
-        self._show_selected()
+        self._show_selected_in(DETAIL_AFTER_MOVE_S)
 
     def action_down(self) -> None:
         """Select the next row."""

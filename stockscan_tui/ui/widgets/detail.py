@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 
 from stockscan_tui.market.metrics import MetricKey, values_of
@@ -54,27 +57,46 @@ class Detail(Widget):
         super().__init__(id=id)
         self._snapshot: Snapshot | None = None
         self._row: int | None = None
-        self._text: Text | None = None
+        self._lines: list[Strip] = []
 
     def show(self, snapshot: Snapshot, row: int | None) -> None:
-        """Show the symbol at `row` of the snapshot."""
+        """Show the symbol at `row` of the snapshot; only lines that changed are drawn."""
         self._snapshot = snapshot
         self._row = row
-        # Made here and not when it is drawn: together they would hold a key up.
-        self._text = self._made()
-        self.refresh()
+        before, self._lines = self._lines, self._strips()
+        if len(before) != len(self._lines):
+            self.refresh()
+            return
+        width = self.size.width
+        changed = [y for y, line in enumerate(self._lines) if line != before[y]]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def on_resize(self) -> None:
-        self._text = self._made()
+        self._lines = self._strips()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._text = None
+        self._lines = []
 
-    def render(self) -> Text:
-        if self._text is None:
-            self._text = self._made()
-        return self._text
+    def render_line(self, y: int) -> Strip:
+        if not self._lines:
+            self._lines = self._strips()
+        if y < len(self._lines):
+            return self._lines[y]
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _strips(self) -> list[Strip]:
+        """Return the lines as they are drawn."""
+        base, width = self.rich_style, self.size.width
+        if width < 1:
+            return []
+        lines = []
+        for line in self._made().split("\n", allow_blank=True):
+            line.end = ""
+            segments = Segment.apply_style(line.render(self.app.console), base)
+            lines.append(Strip(segments).adjust_cell_length(width, base))
+        return lines
 
     def _made(self) -> Text:
         if self._snapshot is None or self._row is None:

@@ -18,7 +18,7 @@ from textual.timer import Timer
 
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.metrics import MetricKey, values_of
-from stockscan_tui.market.snapshot import Floats, Snapshot
+from stockscan_tui.market.snapshot import Floats, Integers, Snapshot
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.columns import (
     MARKS_WIDTH,
@@ -164,8 +164,10 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         part, self._waiting = self._waiting[:ROWS_AT_ONCE], self._waiting[ROWS_AT_ONCE:]
         if not self._waiting and self._parts is not None:
             self._parts.pause()
-        if self._snapshot is None:
+        if self._snapshot is None or not part:
             return
+        if self._layout.spark_width:
+            self._draw_sparks(self._snapshot, self._ranking.rows[part[0] : part[-1] + 1])
         for place in part:
             before = self._lines.pop(place, None)
             if place >= len(self._ranking.rows):
@@ -367,7 +369,8 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
     def _spark(self, snapshot: Snapshot, row: int, base: Style, palette: _Palette) -> list[Segment]:
         known = self._sparks.get(row)
         if known is None:
-            self._draw_sparks(snapshot)
+            top = self.scroll_offset.y
+            self._draw_sparks(snapshot, self._ranking.rows[top : top + self.page])
             known = self._sparks.get(row)
         if known is None:
             return [Segment(" " * self._layout.spark_width, base)]
@@ -375,10 +378,8 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         styles = (palette.down, palette.up, palette.down + old, palette.up + old)
         return [Segment(text, base + styles[kind]) for text, kind in known]
 
-    def _draw_sparks(self, snapshot: Snapshot) -> None:
-        """Draw the sparklines of all rows in view at once."""
-        top = self.scroll_offset.y
-        rows = self._ranking.rows[top : top + self.page]
+    def _draw_sparks(self, snapshot: Snapshot, rows: Integers) -> None:
+        """Draw the sparklines of some rows at once."""
         marks = snapshot.recent_marks(rows, self._layout.spark_minutes)
         before = _minutes_before_open(snapshot, self._layout.spark_minutes)
         for row, values in zip(rows.tolist(), marks.tolist(), strict=True):
