@@ -6,30 +6,58 @@ Files are read and written in threads; what the user changed is kept in the conf
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from textual.geometry import Size
 
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import new_york_time
 from stockscan_tui.market.metrics import MetricKey, values_of
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.text import printable
-from stockscan_tui.scan.expression import parse
+from stockscan_tui.scan.expression import Expression, parse
 from stockscan_tui.scan.lists import Toplist
+from stockscan_tui.ui.columns import Column, column_width, default_columns
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.ranking import Ranking
 
 if TYPE_CHECKING:
-    from stockscan_tui.ui.app import StockscanApp
-    from stockscan_tui.ui.screens.board import BoardScreen
     from stockscan_tui.ui.screens.columns import ColumnsChoice
     from stockscan_tui.ui.screens.save_list import SaveChoice
 
 COPY_AGAIN_S = 2.0
+
+
+class Board(Protocol):
+    """What the board is to whoever keeps what was changed on it."""
+
+    @property
+    def app(self) -> Any: ...
+    @property
+    def size(self) -> Size: ...
+    @property
+    def lists(self) -> Sequence[Toplist]: ...
+    @property
+    def filters(self) -> Mapping[str, str]: ...
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+    @property
+    def chosen_columns(self) -> tuple[MetricKey, ...] | None: ...
+    @property
+    def widths(self) -> Mapping[MetricKey, int]: ...
+
+    def say(self, sentence: str) -> None: ...
+    def choose(self, expression: Expression) -> None: ...
+    def add_list(self, listed: Toplist) -> None: ...
+    def save_filter(self, name: str, text: str) -> None: ...
+    def preview_columns(self, columns: tuple[MetricKey, ...] | None) -> None: ...
+    def choose_columns(
+        self, columns: tuple[MetricKey, ...] | None, widths: Mapping[MetricKey, int]
+    ) -> None: ...
 
 
 class Keeping:
@@ -41,7 +69,7 @@ class Keeping:
         desk: Where changes are kept.
     """
 
-    def __init__(self, board: BoardScreen, ranking: Ranking, desk: Desk) -> None:
+    def __init__(self, board: Board, ranking: Ranking, desk: Desk) -> None:
         self._board = board
         self._ranking = ranking
         self._desk = desk
@@ -49,9 +77,8 @@ class Keeping:
         self._copied_s = -COPY_AGAIN_S
 
     @property
-    def _app(self) -> StockscanApp:
-        app: StockscanApp = self._board.app  # type: ignore[assignment]
-        return app
+    def _app(self) -> Any:
+        return self._board.app
 
     async def keep(self, change: Callable[[], None]) -> None:
         """Make a change to the user's files in a thread; say so where it cannot be kept."""
@@ -66,7 +93,6 @@ class Keeping:
 
     def choose_columns(self) -> None:
         """Let the user choose the columns of the list that is shown."""
-        from stockscan_tui.ui.columns import column_width, default_columns  # noqa: PLC0415
         from stockscan_tui.ui.screens.columns import ColumnsScreen  # noqa: PLC0415
 
         listed = self._ranking.list
@@ -84,7 +110,6 @@ class Keeping:
 
     async def _columns_chosen(self, choice: ColumnsChoice | None) -> None:
         from stockscan_tui.config import edit  # noqa: PLC0415 - tomlkit is needed here alone
-        from stockscan_tui.ui.columns import default_columns  # noqa: PLC0415
 
         if choice is None:
             self._board.preview_columns(self._board.chosen_columns)
