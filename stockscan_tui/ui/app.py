@@ -316,7 +316,7 @@ class StockscanApp(App[int]):
             self._held = None if self._held else snapshot
             if self._board is not None:
                 now_s = self._clock.now_ns() / 1e9
-                self._board.held_s = now_s if self._held is not None else None
+                self._board.hold(now_s if self._held is not None else None)
             self._poll()
         elif self._player is not None and snapshot is not None:
             self._player.set_paused(snapshot.feed.phase is not Phase.PAUSED)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -17,36 +16,28 @@ from textual.widgets import Input
 
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.indicator import IndicatorKey
-from stockscan_tui.market.metrics import MetricKey, indicator_of, title_of
-from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
+from stockscan_tui.market.metrics import MetricKey, indicator_of
+from stockscan_tui.market.snapshot import Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.scan.expression import Expression, ExpressionError, parse
 from stockscan_tui.scan.lists import Toplist
-from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.columns import Column
 from stockscan_tui.ui.commands import BOARD, EVERYWHERE, bindings
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.keeping import Keeping
-from stockscan_tui.ui.marks import explanation
 from stockscan_tui.ui.ranking import Ranking
+from stockscan_tui.ui.telling import Telling, proof_of
 from stockscan_tui.ui.widgets.detail import Detail
 from stockscan_tui.ui.widgets.filter_field import FilterField
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
-from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, ListLine, Shown
+from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, ListLine
 from stockscan_tui.ui.widgets.status import StatusLine
 
 PANEL_FROM = 170
 STRIP_FROM = 112
 STRIP_ROWS_FROM = 32
-HINT_S = 60.0
-SAID_S = 10.0
-# A flash, an arrow and a held order are over so long after the last change.
-FADES_S = (0.3, 2.0, 3.0)
-# A live feed goes on for hours after what went wrong once.
-PROBLEM_S = 60.0
 DETAIL_AFTER_S = 0.15
 DETAIL_AFTER_MOVE_S = 0.05
-OFFERS = 8
 
 
 class BoardScreen(Screen[None]):
@@ -62,25 +53,18 @@ class BoardScreen(Screen[None]):
     def __init__(self, ranking: Ranking, desk: Desk) -> None:
         super().__init__()
         self._ranking = ranking
+        self._telling = Telling(ranking)
         self._lists = list(desk.lists)
         self._names = desk.names
         self.keeping = Keeping(self, ranking, desk)
         self._widths: dict[MetricKey, int] = dict(desk.widths)
         self._columns: dict[str, tuple[MetricKey, ...] | None] = {}
         self._snapshot: Snapshot | None = None
-        self._now_s = 0.0
-        self._began_s = 0.0
-        self._changed_s = 0.0
         self._former = parse("")
         self._refused = ""
         self._incomplete = False
-        self.held_s: float | None = None
         self._detail_waits = False
         self._detail_timer: Timer | None = None
-        self._problems_told = 0
-        self._problem_since_s = 0.0
-        self._said = ""
-        self._said_s = -HINT_S
         self.ready = False
 
     def compose(self) -> ComposeResult:
@@ -117,11 +101,8 @@ class BoardScreen(Screen[None]):
 
     def show(self, snapshot: Snapshot, now_s: float) -> None:
         """Take a new picture; the order is made anew when it is time to."""
-        self._began_s = self._began_s or now_s
-        if snapshot is not self._snapshot:
-            self._changed_s = now_s
+        self._telling.look(now_s, changed=snapshot is not self._snapshot)
         self._snapshot = snapshot
-        self._now_s = now_s
         board = self.query_one(Leaderboard)
         before = self._ranking.cursor
         if self._ranking.update(snapshot, now_s) and self._ranking.cursor != before:
@@ -135,10 +116,11 @@ class BoardScreen(Screen[None]):
 
     def settled(self, now_s: float) -> bool:
         """Whether the same picture would look the same now: nothing has faded or run out since."""
-        fading = (self._changed_s + after for after in FADES_S)
-        ends = (*fading, self._said_s + SAID_S, self._began_s + HINT_S,
-                self._problem_since_s + PROBLEM_S)  # fmt: skip
-        return not any(self._now_s < end <= now_s for end in ends)
+        return self._telling.settled(now_s)
+
+    def hold(self, since_s: float | None) -> None:
+        """Say since when the picture has been held still, None for not."""
+        self._telling.held_s = since_s
 
     @property
     def drawn(self) -> bool:
@@ -147,101 +129,26 @@ class BoardScreen(Screen[None]):
 
     def say(self, sentence: str) -> None:
         """Say something for a while."""
-        self._said, self._said_s = sentence, self._now_s
+        self._telling.say(sentence)
         if self._snapshot is not None:
             self._show_lines(self._snapshot)
 
     def _show_lines(self, snapshot: Snapshot) -> None:
-        ranking = self._ranking
-        listed, picked = ranking.list, ranking.picked
-        shown = Shown(
-            name=listed.name if listed is not None else "all",
-            color=listed.color if listed is not None else "",
-            key=ranking.key,
-            ascending=ranking.ascending,
-            filtered=ranking.chosen.text,
-            matching=len(ranking.rows),
-            gated=picked.gated,
-            total=picked.total,
-            unknown=tuple((str(key), count) for key, count in picked.unknown.items()),
-            lifted=ranking.picker.lifted,
-        )
-        self.query_one(ListLine).show(shown, self._warning(snapshot))
+        typing = self.query_one(FilterField).display
+        refused = "" if typing else self._refused
+        shown = self._telling.shown()
+        self.query_one(ListLine).show(shown, refused or self._telling.warning(snapshot))
         self.query_one(Leaderboard).note = shown.counted()
         hint, proof = self.query(HintLine)
-        hint.show(self._hint(snapshot))
-        proof.show(" " + _proof(snapshot))
+        said = self._typing() if typing else self._telling.hint(snapshot)
+        hint.show(" " + printable(said))
+        proof.show(" " + proof_of(snapshot))
 
-    def _warning(self, snapshot: Snapshot) -> str:
-        if self._refused and not self.query_one(FilterField).display:
-            return self._refused
-        if snapshot.health.store_error:
-            return snapshot.health.store_error
-        if snapshot.feed.phase is Phase.DOWN:
-            return f"{snapshot.feed.message} · prices as of {fmt.clock(snapshot.event_ns)}"
-        if self.held_s is not None:
-            behind = fmt.span(self._now_s - self.held_s)
-            return f"held at {fmt.clock(snapshot.event_ns)}, {behind} behind · space goes on"
-        if not snapshot.closes_known:
-            return "no previous closes: changes are from the day's first trade"
-        return ""
-
-    def _hint(self, snapshot: Snapshot) -> str:
-        field = self.query_one(FilterField)
-        if field.display:
-            said = self._typing(field)
-        elif self._said and self._now_s - self._said_s < SAID_S:
-            said = self._said
-        else:
-            said = self._problem(snapshot) or self._news(snapshot)
-        return " " + printable(said)
-
-    def _problem(self, snapshot: Snapshot) -> str:
-        problems = snapshot.health.problems
-        if len(problems) != self._problems_told:
-            self._problems_told = len(problems)
-            self._problem_since_s = self._now_s
-        lasting = snapshot.feed.phase not in LIVE_PHASES
-        shown = problems and (lasting or self._now_s - self._problem_since_s < PROBLEM_S)
-        return problems[-1] if shown else ""
-
-    def _news(self, snapshot: Snapshot) -> str:
-        """Return what is worth saying while all is well."""
-        if snapshot.feed.phase is Phase.CATCHING_UP:
-            closes = int(np.isfinite(snapshot.prev_close).sum())
-            when = fmt.clock(snapshot.event_ns)[:5]
-            done = f"{snapshot.feed.progress * 100:.0f} %"
-            return f"closes {closes:,} ✓ · catching up, {when} reached · {done}"
-        if snapshot.feed.phase is Phase.ENDED:
-            return f"end of file at {fmt.clock(snapshot.event_ns)} · q quits"
-        selected = self._ranking.selected
-        meant = explanation(snapshot, selected) if selected is not None else ""
-        if meant and selected is not None:
-            return f"{snapshot.symbols[selected]}: {meant}{self._time_on_list(snapshot, selected)}"
-        if self._now_s - self._began_s < HINT_S:
-            return "j/k move · Enter open · / filter · 1-9 lists · ? keys"
-        gone = self._ranking.presence.gone(snapshot.event_ns)
-        if gone:
-            return f"left the list: {' '.join(gone)}"
-        on = self._time_on_list(snapshot, selected) if selected is not None else ""
-        return f"{snapshot.symbols[selected]}{on}" if on and selected is not None else ""
-
-    def _time_on_list(self, snapshot: Snapshot, row: int) -> str:
-        """Return how long a symbol has been on the list, as far as it was watched."""
-        minutes = self._ranking.presence.minutes_on(snapshot.symbols[row], snapshot.event_ns)
-        return f" · on the list for {minutes:.0f} min" if minutes >= 1 else ""
-
-    def _typing(self, field: FilterField) -> str:
+    def _typing(self) -> str:
         """Return what is said while a filter is typed."""
         if self._refused and not self._incomplete:
             return self._refused
-        counted = f"{len(self._ranking.rows):,} match"
-        unknown = self._ranking.picked.unknown
-        lacking = "".join(f" · {title_of(key)} unknown for {n:,}" for key, n in unknown.items())
-        hint = self._ranking.chosen.hint
-        offers = " ".join(field.offers[:OFFERS])
-        tail = f" · {hint}" if hint else f" · Tab: {offers}" if offers else ""
-        return f"{counted}{lacking} · Enter keeps · Esc restores{tail}"
+        return self._telling.typing(self.query_one(FilterField).offers)
 
     def _show_selected_in(self, seconds: float) -> None:
         """Draw the selected symbol after the rows: a whole frame at once would hold a key up."""
@@ -262,7 +169,7 @@ class BoardScreen(Screen[None]):
         """Order the rows anew at once: after a change of list, filter, order or gates."""
         if self._snapshot is None:
             return
-        self._ranking.update(self._snapshot, self._now_s, force=True)
+        self._ranking.update(self._snapshot, self._telling.now_s, force=True)
         board = self.query_one(Leaderboard)
         board.redraw()
         board.reveal()
@@ -273,7 +180,7 @@ class BoardScreen(Screen[None]):
 
     def _move(self, place: int) -> None:
         before = self._ranking.cursor
-        self._ranking.move_to(place, self._now_s)
+        self._ranking.move_to(place, self._telling.now_s)
         board = self.query_one(Leaderboard)
         board.redraw_cursor(before, self._ranking.cursor)
         board.reveal()
@@ -452,7 +359,7 @@ class BoardScreen(Screen[None]):
     def action_copy(self) -> None:
         """Copy the symbol, then its row."""
         if self._snapshot is not None:
-            self.keeping.copy(self._snapshot, self._now_s)
+            self.keeping.copy(self._snapshot, self._telling.now_s)
 
     def action_export(self) -> None:
         """Write what is shown to a file."""
@@ -536,18 +443,3 @@ class BoardScreen(Screen[None]):
         self.query_one(ListLine).display = True
         self.query_one(Leaderboard).focus()
         self.refresh_order()
-
-
-def _proof(snapshot: Snapshot) -> str:
-    """Return what has come in, and what became of the feed's gaps."""
-    health = snapshot.health
-    came = f"{health.records:,} records · {health.trades:,} trades · {health.bars:,} bars"
-    if not health.gaps:
-        return came
-    open_ones = health.gaps - health.healed
-    gaps = "1 gap" if health.gaps == 1 else f"{health.gaps} gaps"
-    if open_ones == 0:
-        passed = f"{health.repeated:,} repeated records passed over"
-        return f"{gaps} healed, no record missing · {passed} · {health.bars:,} bars"
-    mending = " · mending" if snapshot.feed.phase is not Phase.LIVE else ""
-    return f"{gaps}, {health.healed} healed · {open_ones} open: see feed_gaps{mending}"
