@@ -105,7 +105,9 @@ class Play:
         on_signals(app.leave_soon)
         if math.isfinite(self.given.for_s):
             app.leave_after(self.given.for_s)
-        status = app.run() or 0
+        left = app.run()
+        # Nothing is returned where it broke off on a defect.
+        status = (app.return_code or 0) if left is None else left
         app.join_opening()
         return self._close(app, status)
 

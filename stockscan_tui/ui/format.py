@@ -85,6 +85,11 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value == round(value) else f"{value:.2f}"
 
 
+def whole(value: float) -> str:
+    """Return a whole number with all its digits."""
+    return f"{value:,.0f}" if math.isfinite(value) else MISSING
+
+
 def flag(value: float) -> str:
     """Return a tick for yes and nothing for no."""
     return "✓" if value > 0 else ""

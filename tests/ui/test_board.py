@@ -319,3 +319,24 @@ def test_recent_marks_end_with_the_present_one() -> None:
     assert marks.shape == (2, 31)
     assert marks[0, -1] == snapshot.mark[1]
     assert marks[1, 0] == snapshot.mark_history[-30][4]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+def test_a_market_of_which_hardly_anything_is_known_is_shown(size: tuple[int, int]) -> None:
+    none, zero = np.full(60, np.nan), np.zeros(60, np.int64)
+    floats = ("mark", "last", "bid", "ask", "prev_close", "open", "high", "low", "high_day",
+              "low_day", "regular_open", "pre_open", "vwap")  # fmt: skip
+    unknown = market(
+        trades=zero, volume=zero, bars=zero + 3, last_trade_ns=zero, last_quote_ns=zero,
+        mark_history=(none,) * 50, **dict.fromkeys(floats, none),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+    async def act(stage: Stage) -> None:
+        await stage.pilot.press("j", "enter")
+        await stage.until(lambda: isinstance(stage.app.screen, SymbolScreen))
+        await stage.pilot.pause()
+        assert "— in 3 bars" in stage.text()
+        await stage.pilot.press("escape", "8", "4", "s", "c", "escape")
+        await stage.drawn()
+
+    on_stage(act, snapshot=unknown, size=size)

@@ -161,7 +161,7 @@ class Detail(Widget):
         line(f"volume{sampled}", f"{fmt.count(s.volume[row])}  ${fmt.count(s.notional[row])}")
         usual = fmt.count(s.average_volume[row])
         line("rvol", f"{fmt.ratio(_value(s, 'rvol', row))} of {usual} a day")
-        line("trades", f"{int(_value(s, 'trades', row)):,} in {int(s.bars[row]):,} bars")
+        line("trades", f"{fmt.whole(_value(s, 'trades', row))} in {int(s.bars[row]):,} bars")
         place = fmt.number(round(_value(s, "pos", row), 0)) if s.high[row] > s.low[row] else "—"
         line("range", f"{fmt.plain_percent(_value(s, 'range_pct', row))} %  at {place} of 100")
         for window in _WINDOWS:
