@@ -7,6 +7,8 @@ event minute, so that a replay at full speed is not held up by commits.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from datetime import date
 from typing import Protocol
 
 from stockscan_tui.clock import Clock
@@ -17,7 +19,11 @@ from stockscan_tui.market.batch import (
     Batch,
     Checkpoint,
     CloseBatch,
+    CoverageBatch,
+    DayRecord,
+    DifferenceBatch,
     Gap,
+    MinuteKinds,
     StateBatch,
     Watermark,
 )
@@ -40,6 +46,16 @@ class SinkStatus(Protocol):
     def queue(self) -> int: ...  # noqa: D102
     @property
     def error(self) -> str: ...  # noqa: D102
+    @property
+    def commits(self) -> int: ...  # noqa: D102
+    @property
+    def rows_written(self) -> int: ...  # noqa: D102
+    @property
+    def last_batch_ms(self) -> float: ...  # noqa: D102
+    @property
+    def file_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def free_bytes(self) -> int: ...  # noqa: D102
 
 
 class Sink(Protocol):
@@ -70,16 +86,22 @@ class Dispatch:
         self._late: list[BarBatch] = []
         self._closes: list[CloseBatch] = []
         self._gaps: dict[tuple[int, str], Gap] = {}
+        self._coverage: dict[date, CoverageBatch] = {}
+        self._kinds: dict[tuple[date, int], MinuteKinds] = {}
+        self._differences: list[DifferenceBatch] = []
+        self._days: dict[date, DayRecord] = {}
         self._marks: deque[tuple[int, Floats]] = deque(maxlen=HISTORY_MINUTES)
         self._states = StateSaver(market)
         self._serial = 0
         self._told_symbols = 0
         self._sent_ns = clock.now_ns()
         self._sent_clock_ns = 0
+        # Whether the store has all of this already: what is taken then is dropped.
+        self.muted = False
 
     def add_closes(self, closes: CloseBatch | None) -> None:
         """Let closes go with the next batch."""
-        if closes is not None:
+        if closes is not None and not self.muted:
             self._closes.append(closes)
 
     def collect(self, *, states: bool) -> None:
@@ -106,6 +128,26 @@ class Dispatch:
     def add_gap(self, gap: Gap) -> None:
         """Let a gap go with the next checkpoint; a later word on it replaces an earlier one."""
         self._gaps[gap.from_ns, gap.reason] = gap
+
+    def add_coverage(self, coverage: CoverageBatch) -> None:
+        """Let a day's coverage go with the next batch; it replaces one of the day that waits."""
+        if not self.muted:
+            self._coverage[coverage.session_date] = coverage
+
+    def add_kinds(self, kinds: Iterable[MinuteKinds]) -> None:
+        """Let minutes' verdicts go with the next batch; a later one replaces one that waits."""
+        if not self.muted:
+            self._kinds.update({(each.session_date, each.minute): each for each in kinds})
+
+    def add_differences(self, differences: DifferenceBatch) -> None:
+        """Let differences from Databento's bars go with the next batch."""
+        if not self.muted and len(differences):
+            self._differences.append(differences)
+
+    def add_day(self, day: DayRecord) -> None:
+        """Let a day's record go with the next batch; it replaces one of the day that waits."""
+        if not self.muted:
+            self._days[day.session_date] = day
 
     def flush(self) -> None:
         """Hand over the bars there are, so that they can soon be read."""
@@ -143,13 +185,17 @@ class Dispatch:
         )
 
     def _take(self) -> None:
-        self._buffer.add(self._market.take_bars())
-        late = self._market.take_late()
+        bars, late = self._market.take_bars(), self._market.take_late()
+        if self.muted:
+            return
+        self._buffer.add(bars)
         if late is not None:
             # The bars that are waiting go first: a late trade adds to what they write.
             self._late.append(late)
 
     def _send(self, states: tuple[StateBatch, ...], *, place: Place | None = None) -> None:
+        if self.muted:
+            return
         names = self._market.symbols.names
         self._serial += 1
         batch = Batch(
@@ -162,9 +208,17 @@ class Dispatch:
             closes=tuple(self._closes),
             watermarks=_watermarks(self._market.watermarks),
             gaps=tuple(self._gaps.values()),
+            coverage=tuple(self._coverage.values()),
+            kinds=tuple(self._kinds.values()),
+            differences=tuple(self._differences),
+            days=tuple(self._days.values()),
             checkpoint=self._freeze(place) if place is not None else None,
         )
         self._gaps = {}
+        self._coverage = {}
+        self._kinds = {}
+        self._differences = []
+        self._days = {}
         self._told_symbols = len(names)
         self._late = []
         self._closes = []

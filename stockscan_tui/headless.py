@@ -17,6 +17,8 @@ from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.metrics import MetricKey, rank, values_of
 from stockscan_tui.market.snapshot import Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
+from stockscan_tui.market.troubles import Told
+from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.memory import resident_mb
 from stockscan_tui.run.common import Run, Summary
 from stockscan_tui.scan.picking import Picker
@@ -72,10 +74,11 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
 def _wait(run: Run, report: Report, clock: Clock, stop: Event, printer: Printer) -> None:
     """Return at the run's end, or when it is to end; print its health until then."""
     began_ns = told_ns = clock.now_ns()
-    down = False
+    down, troubles = False, Told()
     while run.engine.running:
         clock.wait(stop, POLL_S)
         down = _tell_link(run.engine.feed(), down=down)
+        _tell_troubles(troubles, run.engine.vitals)
         now_ns = clock.now_ns()
         if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
             return
@@ -93,6 +96,15 @@ def _tell_link(feed: Feed, *, down: bool) -> bool:
     else:
         sys.stderr.write(f"stockscan: down: {printable(feed.message)}; it is tried again\n")
     return not down
+
+
+def _tell_troubles(told: Told, vitals: Vitals) -> None:
+    """Say once of each trouble that it has begun, and that it is over."""
+    begun, over = told.look(vitals.troubles)
+    for trouble in begun:
+        sys.stderr.write(f"stockscan: alarm: {printable(trouble.sentence)}\n")
+    for trouble in over:
+        sys.stderr.write(f"stockscan: over: {printable(trouble.over)}\n")
 
 
 def leaders(snapshot: Snapshot, report: Report) -> list[int]:
@@ -126,7 +138,7 @@ class _JsonLines:
             symbols=health.symbols,
             bars=health.bars,
             gaps=health.gaps,
-            completeness=None,
+            completeness=_number(engine.vitals.completeness),
             queue=health.queue,
             rss_mb=resident_mb(),
         )

@@ -22,7 +22,7 @@ def write_log(path: Path) -> None:
         UsageError: The file cannot be written.
     """
     try:
-        handler = RotatingFileHandler(path, maxBytes=ROTATE_BYTES, backupCount=KEEP_FILES)
+        handler = RotatingFileHandler(path, maxBytes=ROTATE_BYTES, backupCount=KEEP_FILES - 1)
     except OSError as error:
         raise UsageError(f"The log file {path} cannot be written: {error.strerror}.") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

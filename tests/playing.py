@@ -16,6 +16,7 @@ import pandas as pd
 from stockscan_tui.engine.core import Engine, Options, Outcome, Surroundings
 from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.feed.dbn_file import DbnFile
+from stockscan_tui.feed.history import MinuteBars
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel
 from stockscan_tui.market.batch import BarBatch, Batch
@@ -47,6 +48,11 @@ class StillClock:
 class _Status:
     queue: int = 0
     error: str = ""
+    commits: int = 0
+    rows_written: int = 0
+    last_batch_ms: float = 0.0
+    file_bytes: int = -1
+    free_bytes: int = -1
 
 
 @dataclass
@@ -140,6 +146,7 @@ def play(
     start_at: time | None = None,
     mark_mode: int = kernel.MARK_AUTO,
     indicators: frozenset[IndicatorKey] = frozenset(),
+    verify: MinuteBars | None = None,
 ) -> Played:
     """Play to the end."""
     paths = [files] if isinstance(files, Path) else list(files)
@@ -161,6 +168,7 @@ def play(
         ),
         speed=speed,
         start_at=start_at,
+        verify=verify,
     )
     engine.start()
     assert engine.join(60)

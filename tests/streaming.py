@@ -15,6 +15,7 @@ from stockscan_tui.feed.live import Access, LiveFeed, Patience
 from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.feed.stream import Stream
+from stockscan_tui.feed.summary import summary_refusal, summary_stream
 from stockscan_tui.market.snapshot import Feed
 from tests.playing import ListSink, weekdays
 
@@ -31,6 +32,7 @@ class Capture:
     engine: LiveEngine
     feed: LiveFeed
     sink: ListSink
+    second: LiveFeed | None = None
 
     def wait_until(self, reached: Callable[[LiveEngine], bool], timeout_s: float = 30) -> None:
         """Return once `reached` says so."""
@@ -46,6 +48,9 @@ class Capture:
         assert self.engine.join(30)
         self.feed.stop()
         assert self.feed.join(30)
+        if self.second is not None:
+            self.second.stop()
+            assert self.second.join(30)
 
 
 def capture(
@@ -64,6 +69,8 @@ def capture(
     heal: bool = False,
     follow_leaders: bool = False,
     ask_history: AskHistory | None = None,
+    tape: Access | None = None,
+    verify_port: int = 0,
 ) -> Capture:
     """Begin to capture from a gateway on this machine."""
     streams = [
@@ -89,6 +96,18 @@ def capture(
         engine.follow_leaders_by(feed.add, Stream("trades", clocked=False))
     if heal:
         engine.heal_by(feed.add, ask_history)
+    second: LiveFeed | None = None
+    if tape is not None:
+        statistics = summary_stream(symbols)
+        engine.consolidate_by(statistics)
+        second = LiveFeed(tape, [statistics], clock, patience, seed=2, refused=summary_refusal)
+    if verify_port:
+        own = Stream("ohlcv-1m", symbols=symbols, clocked=False, backfill=True)
+        engine.verify_by(own)
+        elsewhere = Access(key, dataset, "127.0.0.1", verify_port)
+        second = LiveFeed(elsewhere, [own], clock, patience, seed=3)
     engine.start()
     feed.start()
-    return Capture(engine, feed, sink)
+    if second is not None:
+        second.start()
+    return Capture(engine, feed, sink, second)

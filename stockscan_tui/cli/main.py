@@ -50,7 +50,6 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         from stockscan_tui.cli.settings import show  # noqa: PLC0415
 
         return show(given)
-    from stockscan_tui.cli.play import Play  # noqa: PLC0415
     from stockscan_tui.config import read_config  # noqa: PLC0415
 
     config = read_config(given.config)
@@ -58,5 +57,15 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         from stockscan_tui.log import write_log  # noqa: PLC0415
 
         write_log(given.log_file)
+    if given.command == "report":
+        from stockscan_tui.cli.report import report  # noqa: PLC0415
+
+        return report(given, config)
+    if given.command == "why":
+        from stockscan_tui.cli.why import why  # noqa: PLC0415
+
+        return why(given, config)
+    from stockscan_tui.cli.play import Play  # noqa: PLC0415
+
     play = Play(given, config)
     return play.headless() if given.headless else play.screen()

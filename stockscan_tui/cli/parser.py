@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 
 from stockscan_tui.errors import UsageError
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
 DATASET = "EQUS.MINI"
+FORMATS = ("table", "json", "csv", "parquet")
 
 _DESCRIPTION = (
     "The whole US market in a terminal: movers, one-minute bars, and a local DuckDB file. "
@@ -43,6 +44,14 @@ _SIMULATE = (
     "A gateway on loopback that speaks Databento's live protocol, for `stockscan live --gateway` "
     "and for the official client. It prints `listening on HOST:PORT` and ends with its parent."
 )
+_REPORT = (
+    "Says of a captured day, by symbol, how many bars it has and how complete they are: by default "
+    "for the biggest movers; then the day's gaps, and the whole market. It can be asked while an "
+    "instance captures."
+)
+_WHY = (
+    "Says why symbols have few bars or none, or are not on the board, with the counts that say so."
+)
 _CONFIG = (
     "Prints every setting with its default or value and where that comes from, as a config file "
     "that can be used. Settings also come from variables (STOCKSCAN_THEME), and flags go first."
@@ -63,12 +72,16 @@ def make_parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="play saved DBN files", description=_REPLAY)
     demo = commands.add_parser("demo", help="play a simulated day", description=_DEMO)
     simulate = commands.add_parser("simulate", help="a gateway alone", description=_SIMULATE)
+    report = commands.add_parser("report", help="how whole a captured day is", description=_REPORT)
+    why = commands.add_parser("why", help="why a symbol has few or no bars", description=_WHY)
     settings = commands.add_parser("config", help="show every setting", description=_CONFIG)
     _add_live(live)
     _add_replay(replay)
     demo.add_argument("--seed", type=int, default=1, help="which day to simulate (default: 1)")
     demo.add_argument("--speed", metavar="X", help="event seconds per second, or max (default: 10)")
     _add_simulate(simulate)
+    _add_report(report)
+    _add_why(why)
     settings.add_argument("--config", type=Path, metavar="PATH", help="the config file")
     settings.add_argument("--path", action="store_true", help="print the config file's path alone")
     for command in (live, replay, demo):
@@ -91,6 +104,10 @@ def _add_live(live: argparse.ArgumentParser) -> None:
         help="how often all is saved (default: 5)")  # fmt: skip
     add("--backfill", action=argparse.BooleanOptionalAction, default=True,
         help="fetch the session so far, and bars that symbols lack")  # fmt: skip
+    add("--verify", action=argparse.BooleanOptionalAction, default=True,
+        help="hold every bar against Databento's own, by a second session")  # fmt: skip
+    add("--tape-volume", action=argparse.BooleanOptionalAction,
+        help="the whole tape's volume, by a second session")  # fmt: skip
     add("--prev-close", type=Path, metavar="FILE",
         help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
     _add_history(live)
@@ -111,7 +128,42 @@ def _add_replay(replay: argparse.ArgumentParser) -> None:
         help="New York time up to which records are taken in at full speed")  # fmt: skip
     add("--prev-close", type=Path, metavar="FILE",
         help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
+    add("--verify", type=Path, metavar="FILE",
+        help="Databento's own bars (DBN ohlcv-1m) to hold ours against")  # fmt: skip
     _add_history(replay)
+
+
+def _add_report(report: argparse.ArgumentParser) -> None:
+    add = report.add_argument
+    add("--date", type=parse_date, metavar="DATE", help="session date (default: the last one)")
+    add("--since", type=parse_date, metavar="DATE", help="a line for each session date from then")
+    add("--top", type=int, default=20, metavar="N", help="the N biggest movers (default: 20)")
+    add("--over", type=float, default=20.0, metavar="PCT",
+        help="only moves of so many percent and more (default: 20)")  # fmt: skip
+    add("--symbols", metavar="LIST", help="these instead: A,B,C or @FILE with one a line")
+    add("--format", choices=FORMATS, help="default: by the output's name, else table")
+    add("--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    add("--verify", nargs="?", const="", metavar="FILE",
+        help="hold the bars against Databento's: of an ohlcv-1m file, else by asking")  # fmt: skip
+    add("--history", metavar="URL", help="another host to ask")
+    _add_database(report)
+
+
+def _add_why(why: argparse.ArgumentParser) -> None:
+    add = why.add_argument
+    add("symbols", nargs="+", metavar="SYMBOL", help="which ones")
+    add("--date", type=parse_date, metavar="DATE", help="session date (default: the last one)")
+    add("--format", choices=FORMATS[:2], help="table (default) or json")
+    add("--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    _add_database(why)
+
+
+def _add_database(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--dataset", default=DATASET, help=f"whose captured days (default: {DATASET})")
+    add("--db", type=Path, metavar="PATH", help="the database file")
+    add("--config", type=Path, metavar="PATH", help="the config file")
+    add("--log-file", type=Path, metavar="PATH", help="write a log there")
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
@@ -125,6 +177,8 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
         help="New York time at which its clock starts (default: the first record)")  # fmt: skip
     add("--clock", type=int, metavar="NS", help="the same in ns since 1970")
     add("--key", help="the only key that is let in (default: any)")
+    add("--unlicensed", action="append", default=[], metavar="DATASET",
+        help="refuse this dataset, as to a key without its licence: EQUS.SUMMARY")  # fmt: skip
     add("--live-only", action="store_true",
         help="without start= a session begins at the clock, as with Databento")  # fmt: skip
     add("--fault", action="append", default=[], metavar="SPEC",
@@ -157,7 +211,11 @@ def check(given: argparse.Namespace) -> None:
     """
     if getattr(given, "seed", 0) < 0:
         raise UsageError("--seed takes 0 or more.")
-    if given.command in ("simulate", "config"):
+    if not getattr(given, "top", 1) > 0:
+        raise UsageError("--top takes 1 or more.")
+    if not getattr(given, "over", 0.0) >= 0:
+        raise UsageError("--over takes a percentage of 0 or more.")
+    if given.command in ("simulate", "config", "report", "why"):
         return
     if given.json and not given.headless:
         raise UsageError("--json goes with --headless.")
@@ -165,6 +223,8 @@ def check(given: argparse.Namespace) -> None:
         raise UsageError("--leaders takes 0 or more.")
     if not 0 < getattr(given, "save_every", 1) < math.inf:
         raise UsageError("--save-every takes a number of seconds above 0.")
+    if getattr(given, "tape_volume", None) and given.dataset != DATASET:
+        raise UsageError(f"--tape-volume goes with --dataset {DATASET}, whose volume is a sample.")
     if not given.for_s > 0:
         raise UsageError("--for takes a number of seconds above 0.")
 
@@ -199,6 +259,18 @@ def parse_time(text: str) -> time:
         return time(hour, minute, second)
     except ValueError as error:
         raise UsageError(f"--from {text}: {error}.") from error
+
+
+def parse_date(text: str) -> date:
+    """Read a date, YYYY-MM-DD, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date as in 2026-11-20") from error
 
 
 def parse_gateway(text: str) -> tuple[str, int]:

@@ -18,12 +18,15 @@ from urllib.parse import urlsplit
 
 from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, sort_of
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
+from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.welcome import typed_key
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
+from stockscan_tui.scan.gates import SAMPLED
 
 if TYPE_CHECKING:
     from stockscan_tui.clock import Clock
+    from stockscan_tui.feed.live import Access
     from stockscan_tui.market.indicator import IndicatorKey
     from stockscan_tui.run.common import Run
     from stockscan_tui.run.reference import Sources
@@ -33,10 +36,7 @@ SCREEN_SPEED = 60.0
 DEMO_SPEED = 10.0
 DEMO_START = time(9, 29)
 SWITCH_S = 0.0005
-# The simulated gateway takes any.
-LOOPBACK_KEY = "db-simulated-on-loopback-only-00"
 _LOOPBACK = ("127.", "localhost", "::1")
-_LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(slots=True)
@@ -154,6 +154,7 @@ class Play:
             speed=self._speed(),
             start_at=parse_time(given.start_at) if given.start_at else None,
             prev_close=given.prev_close,
+            verify=given.verify,
             database=given.db,
             mark=given.mark or self.config.mark,
             keep_replays=self.config.keep_replays,
@@ -201,6 +202,7 @@ class Play:
 
     def _live(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
         from stockscan_tui.feed.live import PORT, Access, default_host  # noqa: PLC0415
+        from stockscan_tui.run.housekeeping import Keep  # noqa: PLC0415
         from stockscan_tui.run.live import LiveRequest, LiveRun  # noqa: PLC0415
 
         given = self.given
@@ -212,12 +214,15 @@ class Play:
         # Imported while nothing waits for it yet: the feed's thread needs it first.
         import stockscan_tui.feed.protocol  # noqa: F401, PLC0415
 
+        access = Access(self._key(), given.dataset, host, port)
         request = LiveRequest(
-            access=Access(self._key(), given.dataset, host, port),
+            access=access,
+            tape=self._tape(access),
             database=given.db or live_database(given.dataset),
             schema=given.schema,
             symbols=parse_symbols(given.symbols),
             backfill=given.backfill,
+            verify=given.verify,
             save_s=given.save_every,
             record=given.record,
             trades_for_leaders=given.trades_for == "leaders",
@@ -231,15 +236,29 @@ class Play:
             mark=given.mark or self.config.mark,
             refresh_s=refresh_s,
             indicators=self._indicators,
+            keep=Keep(self.config.keep_bars, self.config.keep_alerts, self.config.keep_recordings),
         )
         return LiveRun(request, clock)
+
+    def _tape(self, access: Access) -> Access | None:
+        """Return where the whole tape's volume comes from; None for nowhere."""
+        from stockscan_tui.feed.summary import summary_access  # noqa: PLC0415
+
+        elsewhere = bool(self.given.gateway)
+        wish = self.config.tape_volume
+        if self.given.tape_volume is not None:
+            wish = "on" if self.given.tape_volume else "off"
+        wanted = wish == "on" or (wish == "auto" and not elsewhere)
+        if not wanted or access.dataset not in SAMPLED:
+            return None
+        return summary_access(access, same_gateway=elsewhere)
 
     def _sources(self, given: argparse.Namespace, key: str, dataset: str) -> Sources:
         """Return where reference data comes from; without a key from what is kept alone."""
         from stockscan_tui.feed.splits import Splits  # noqa: PLC0415
         from stockscan_tui.run.reference import Sources  # noqa: PLC0415
 
-        if given.history and not key and urlsplit(given.history).hostname in _LOOPBACK_HOSTS:
+        if given.history and not key and urlsplit(given.history).hostname in LOOPBACK_HOSTS:
             key = LOOPBACK_KEY
         return Sources(
             folder=cache_folder() / "reference",

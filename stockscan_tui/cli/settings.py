@@ -21,6 +21,7 @@ from stockscan_tui.config import (
     read_settings,
     watchlists_folder,
 )
+from stockscan_tui.config.checks import days
 from stockscan_tui.config.lines import KeyPath, line_numbers
 from stockscan_tui.config.settings import Setting
 from stockscan_tui.errors import UsageError
@@ -79,6 +80,8 @@ class _Listing:
         value = getattr(self.reading.config, setting.name)
         if setting.name == "table":
             value = "" if value is None else str(value)
+        elif setting.read is days:
+            value = f"{value}d"
         if setting.name in self.reading.variables:
             return _assigned(setting.name, value, setting.variable)
         return _assigned(setting.name, value, self._origin(setting.name))

@@ -35,6 +35,7 @@ def simulate(given: argparse.Namespace) -> int:
     options = Options(
         port=given.port,
         key=given.key,
+        unlicensed=frozenset(given.unlicensed),
         from_ns=from_ns,
         speed=speed,
         live_only=given.live_only,

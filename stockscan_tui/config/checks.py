@@ -69,6 +69,14 @@ def amount(value: object, path: KeyPath) -> float:
     return float(value)
 
 
+def days(value: object, path: KeyPath) -> int:
+    """Take a number of days, as in "365d"; returns it."""
+    said = text(value, path)
+    if not re.fullmatch(r"[1-9]\d{0,4}d", said, re.ASCII):
+        raise _wants(path, 'a number of days, as in "365d"', value)
+    return int(said[:-1])
+
+
 def watchlist(value: object, path: KeyPath) -> str:
     """Take the name of a watchlist."""
     name = text(value, path)

@@ -13,6 +13,7 @@ from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.lists import ListSetting
 
 MARKS = ("auto", "trade", "mid")
+TAPE_VOLUMES = ("auto", "on", "off")
 _MANY = range(1, 1_000_001)
 
 
@@ -25,6 +26,10 @@ class Config:
         mark: What the mark is made from; one of MARKS.
         keep_replays: How many replay databases are kept.
         max_cost_usd: What one historical request may cost.
+        keep_bars: For how many days bars are kept, and what belongs to them.
+        keep_alerts: For how many days alerts are kept.
+        keep_recordings: For how many days recordings are kept.
+        tape_volume: Whether live runs ask for the whole tape's volume; one of TAPE_VOLUMES.
         table: The user's own table; None for none.
         watchlist: The current watchlist's name.
         gates: What keeps noise off the board.
@@ -39,6 +44,10 @@ class Config:
     mark: str = "auto"
     keep_replays: int = KEEP_REPLAYS
     max_cost_usd: float = 0.0
+    keep_bars: int = 365
+    keep_alerts: int = 365
+    keep_recordings: int = 30
+    tape_volume: str = "auto"
     table: Path | None = None
     watchlist: str = "main"
     gates: Gates = SHIPPED
@@ -101,6 +110,28 @@ SETTINGS = (
         "What one historical request may cost beyond the plan, in dollars.",
         checks.amount,
         float,
+    ),
+    Setting(
+        "keep_bars",
+        "For how many days live databases keep bars and what belongs to them. What is older goes "
+        "while the market is closed.",
+        checks.days,
+        str,
+    ),
+    Setting("keep_alerts", "For how many days they keep alerts.", checks.days, str),
+    Setting(
+        "keep_recordings",
+        "For how many days recordings (--record) are kept, by the dates in their names.",
+        checks.days,
+        str,
+    ),
+    Setting(
+        "tape_volume",
+        "Whether live runs of EQUS.MINI ask a second session, of EQUS.SUMMARY, for the volume of "
+        "the whole tape: auto (from Databento's own gateway), on (from another one, too) or off. "
+        "It is the larger stream of the two: a record for each trade in the US.",
+        lambda value, path: checks.choice(value, path, TAPE_VOLUMES),
+        str,
     ),
     Setting(
         "table",

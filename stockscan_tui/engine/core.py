@@ -7,6 +7,7 @@ time, for pace and for how often it shows itself, comes from a clock that is pas
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
+from stockscan_tui.engine.verifying import Verifying
+from stockscan_tui.engine.vitals import VitalSigns
 from stockscan_tui.engine.warming import StoredMinutes, Warming
 from stockscan_tui.errors import StockscanError, StoreError
 from stockscan_tui.feed import control
@@ -27,6 +30,7 @@ from stockscan_tui.feed.pace import Rate
 from stockscan_tui.feed.reference import LOOK_BACK_DAYS, PreviousCloses
 from stockscan_tui.feed.splits import Splits, looks_like_split
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.batch import CoverageBatch, DifferenceBatch, MinuteKinds
 from stockscan_tui.market.calendar import (
     MINUTE_NS,
     SECOND_NS,
@@ -41,11 +45,15 @@ from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
 from stockscan_tui.market.state import Market, to_dollars
 from stockscan_tui.market.symbols import InstrumentIds
+from stockscan_tui.market.usual import UsualPace
 from stockscan_tui.market.view import Photographer
+from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.market.volume_curve import VolumeCurve
 from stockscan_tui.priority import step_back
 
 MOST_PROBLEMS = 50
+# How often each symbol's verdicts are counted for the store, in wall time.
+COUNT_EVERY_NS = 60 * SECOND_NS
 
 
 StoredAlerts = Callable[[int, int], Mapping[str, int]]
@@ -122,6 +130,7 @@ class ReferenceData:
         splits: The splits and renames that are known; None leaves them as they are.
         volumes: The average day's volume by symbol.
         curve: The share of a day's volume by minute; None leaves it as it is.
+        usual: How many bars a minute are usual; None leaves it as it is.
         problem: What could not be had, in a sentence; empty where nothing is missing.
     """
 
@@ -129,6 +138,7 @@ class ReferenceData:
     splits: Splits | None = None
     volumes: Mapping[str, float] = field(default_factory=dict)
     curve: VolumeCurve | None = None
+    usual: UsualPace | None = None
     problem: str = ""
 
 
@@ -159,6 +169,7 @@ class Engine(ABC):
         self._market = Market(options.mark_mode, capacity=capacity)
         self._photographer = Photographer(self._market, given.calendar)
         self._dispatch = Dispatch(self._market, given.sink, given.clock, options.save_s)
+        self._vitals = VitalSigns(self._market, given.sink, given.clock)
         self._boundary_ns = 0
         self._now_ns = 0
         self._first_ns = 0
@@ -176,6 +187,8 @@ class Engine(ABC):
         self._wanted_indicators = options.indicators
         self._warming: Warming | None = None
         self._first_closed = False
+        self._verifying: Verifying | None = None
+        self._counted_ns = 0
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._error: BaseException | None = None
@@ -215,6 +228,21 @@ class Engine(ABC):
         self._wake.set()
 
     @property
+    def calendar(self) -> Calendar:
+        """The exchange's trading days."""
+        return self._calendar
+
+    @property
+    def splits(self) -> Splits:
+        """The splits and renames as they are known now; what is returned never changes."""
+        return self._closes.splits
+
+    @property
+    def wanted(self) -> frozenset[IndicatorKey]:
+        """The indicators that are asked for."""
+        return self._wanted_indicators
+
+    @property
     def session_date(self) -> date | None:
         """The session date that the market is in, None before the first record."""
         day = self._market.day
@@ -244,6 +272,11 @@ class Engine(ABC):
     def event_ns(self) -> int:
         """The event time that has been reached, 0 before the first record."""
         return max(self._now_ns, self._market.clock_ns)
+
+    @property
+    def vitals(self) -> Vitals:
+        """What the run knows of itself, as of a second ago at most."""
+        return self._vitals.newest
 
     def failure(self) -> str:
         """Return why the engine broke off, empty while it has not."""
@@ -376,6 +409,8 @@ class Engine(ABC):
                 self._volumes = {**self._volumes, **news.volumes}
             if news.curve is not None:
                 self._photographer.curve = news.curve
+            if news.usual is not None:
+                self._vitals.usual = news.usual
             if news.problem:
                 self._tell(news.problem)
             self._seen = None
@@ -424,6 +459,7 @@ class Engine(ABC):
     def _take_control(self, said: control.Control | None, ids: InstrumentIds) -> None:
         """Do what a rare record asks for."""
         self._market.ctl[k.RECORDS] += 1
+        self._vitals.count_control(1)
         match said:
             case control.Mapping(number, symbol):
                 ids.assign([(number, self._slot(symbol))])
@@ -443,7 +479,9 @@ class Engine(ABC):
     def _name_unmapped(self, number: int, ids: InstrumentIds) -> None:
         """Give an id that nothing maps a symbol made of its number."""
         self._unmapped += 1
-        ids.assign([(number, self._slot(f"#{number}"))])
+        slot = self._slot(f"#{number}")
+        self._market.coverage.distrust(slot)
+        ids.assign([(number, slot)])
 
     # --- boundaries of event time --------------------------------------------------------------
 
@@ -454,6 +492,9 @@ class Engine(ABC):
         self._suspect_splits()
         self._collect()
         market.close_bars(boundary_ns // MINUTE_NS - 1)
+        if self._verifying is not None:
+            self._tell_differences(self._verifying.close_minute(boundary_ns // MINUTE_NS - 1))
+        self._tell_verdicts()
         self._keep_wanted(wait=self._waits and not self._first_closed)
         self._first_closed = True
         if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
@@ -495,6 +536,7 @@ class Engine(ABC):
 
     def _hand_over(self) -> None:
         """Hand over everything there is."""
+        self._tell_all_verdicts()
         self._dispatch.send_all()
 
     def _keep_closes(self, day: TradingDay) -> None:
@@ -548,26 +590,104 @@ class Engine(ABC):
                 ratios[on] = splits.ratios(symbols, on, today)
             yield rescaled(bars, ratios[on])
 
+    def _tell_differences(self, found: DifferenceBatch | None) -> None:
+        if found is not None:
+            self._dispatch.add_differences(found)
+
+    def _tell_verdicts(self) -> None:
+        """Let the verdicts that changed go to the store: by minute, and now and then by symbol."""
+        market = self._market
+        if market.day is None:
+            return
+        on = market.day.session_date
+        changed = market.coverage.take_changed(market.count)
+        self._dispatch.add_kinds(MinuteKinds(on, minute, kinds) for minute, kinds in changed)
+        wall_ns = self._clock.now_ns()
+        if wall_ns - self._counted_ns >= COUNT_EVERY_NS:
+            self._counted_ns = wall_ns
+            self._tell_counts()
+
+    def _tell_all_verdicts(self) -> None:
+        self._dispatch.take()
+        if self._verifying is not None:
+            # What goes on is not over.
+            over = self._boundary_ns // MINUTE_NS - 2
+            self._tell_differences(self._verifying.end(over))
+            self._dispatch.take()
+        self._tell_verdicts()
+        self._tell_counts()
+
+    def _tell_counts(self) -> None:
+        """Let each symbol's counts of verdicts go to the store."""
+        market = self._market
+        if market.day is None or not market.coverage.elapsed:
+            return
+        figures = market.coverage.figures(market.count)
+        self._dispatch.add_coverage(
+            CoverageBatch(
+                session_date=market.day.session_date,
+                slot=np.arange(market.count, dtype=np.int32),
+                elapsed=figures.elapsed,
+                traded=figures.traded,
+                backfilled=figures.backfilled,
+                quiet=figures.quiet,
+                missing=figures.missing,
+                unknown=figures.unknown,
+                verified=figures.verified if market.verification.source else None,
+            )
+        )
+
     # --- pictures --------------------------------------------------------------------------------
+
+    def _look_at_focus(self) -> None:
+        """Let the market keep the trades of the symbol in focus, as soon as there is one."""
+        symbol = self._focus
+        self._market.focus_on(self._market.symbols.find(symbol) if symbol else None)
 
     def _show(self, *, force: bool) -> None:
         """Make a new picture when it is time for one."""
         wall_ns = self._clock.now_ns()
         self._rate.note(wall_ns, int(self._market.ctl[k.RECORDS]))
+        self._look_at_focus()
+        self._look_at_itself(force=force)
         if not force and wall_ns - self._shown_ns < self._options.refresh_s * SECOND_NS:
             return
         self._shown_ns = wall_ns
         self._keep_wanted()
         feed, health = self.feed(), self.health()
         # What stands still is not painted anew: a paused board is to cost next to nothing.
-        seen = (self.event_ns, feed, replace(health, lag_ms=0.0))
+        seen = (self.event_ns, feed, replace(health, lag_ms=0.0), self._beat())
         if seen == self._seen and not force:
             return
         self._seen = seen
-        self._snapshot = self._photographer.take(
+        picture = self._photographer.take(
             event_ns=self.event_ns,
             feed=feed,
             health=health,
             closes_known=self._closes_known(),
             focus=self._focus,
+            vitals=self._vitals.newest,
+            made_ns=wall_ns,
         )
+        self._snapshot = self._placed(picture)
+
+    def _look_at_itself(self, *, force: bool) -> None:
+        """Take stock of the run, once a second."""
+        if force or self._vitals.due:
+            self._vitals.look(
+                self.feed(),
+                over=self._boundary_ns // MINUTE_NS - 1,
+                silent_s=self._silent_s(),
+            )
+
+    def _silent_s(self) -> float:
+        """Return for how long nothing has come, in wall seconds; NaN for no live feed."""
+        return math.nan
+
+    def _beat(self) -> int:
+        """Return what changes when a picture is due of a market that stands still."""
+        return 0
+
+    def _placed(self, picture: Snapshot) -> Snapshot:
+        """Return a picture with where it stands in time."""
+        return picture

@@ -21,7 +21,6 @@ from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import Gap
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
-from stockscan_tui.market.dbn import OHLCV_DTYPE, RType
 from stockscan_tui.market.metrics import percent_over
 from stockscan_tui.market.state import Market, to_dollars
 from stockscan_tui.market.symbols import InstrumentIds
@@ -276,26 +275,3 @@ class Healing:
         ctl[k.POSITION], ctl[k.END], ctl[k.FINAL] = 0, len(data), True
         while self._applied(request, data, ids) in (k.FLUSH, k.GROW):
             self.flush()
-
-
-def as_records(
-    symbol: NDArray[np.int64], minute: NDArray[np.int64], prices: Sequence[NDArray[np.int64]],
-    volume: NDArray[np.int64],
-) -> NDArray[np.void]:  # fmt: skip
-    """Return bars as ohlcv-1m records, shape (n,) of OHLCV_DTYPE.
-
-    Args:
-        symbol: Numbers that stand for symbols; they become the instrument ids.
-        minute: Minutes since 1970 (UTC).
-        prices: Open, high, low, close in 1e-9 dollars.
-        volume: Shares.
-    """
-    records = np.zeros(len(symbol), OHLCV_DTYPE)
-    records["length"] = OHLCV_DTYPE.itemsize // 4
-    records["rtype"] = RType.OHLCV_1M
-    records["instrument_id"] = symbol
-    records["ts_event"] = minute * MINUTE_NS
-    for name, column in zip(("open", "high", "low", "close"), prices, strict=True):
-        records[name] = column
-    records["volume"] = volume
-    return records

@@ -11,11 +11,13 @@ import zstandard
 
 from stockscan_tui.engine.breaks import IDLE_NS, Breaks
 from stockscan_tui.engine.catching import Catching
+from stockscan_tui.engine.consolidating import Consolidating
 from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.engine.following import Following
 from stockscan_tui.engine.healing import AskHistory, Healing
 from stockscan_tui.engine.so_far import SoFar
 from stockscan_tui.engine.standing import phase_of, progress_of, shown
+from stockscan_tui.engine.verifying import StreamVerifying
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
 from stockscan_tui.feed.recorder import Recorder
@@ -31,6 +33,7 @@ from stockscan_tui.market.checkpoint import (
     thaw,
     unpack_marks,
 )
+from stockscan_tui.market.coverage import BarSources
 from stockscan_tui.market.snapshot import Feed, Health, Phase
 
 WAIT_S = 0.05
@@ -47,6 +50,7 @@ _FINAL_ERRORS = {
     5: "The gateway refused the subscription: {}. Check --schema, --symbols and --dataset.",
 }
 _NOT_FATAL = (4, 7)
+_SKIPPED = 7
 _INVALID = 5
 _AGED_OUT = 8
 
@@ -55,13 +59,15 @@ _AGED_OUT = 8
 class Saved:
     """What the store holds of an earlier run: all as of one instant.
 
-    `bars` are those of the last hour, with slots by the order of `symbols` in `state`.
+    `bars` are those of the last hour, with slots by the order of `symbols` in `state`; `of_day`
+    tells of every bar of the session date.
     """
 
     state: bytes
     marks: Sequence[bytes]
     bars: BarBatch
     gaps: tuple[Gap, ...] = ()
+    of_day: BarSources | None = None
 
 
 class LiveEngine(Engine):
@@ -101,6 +107,8 @@ class LiveEngine(Engine):
         self._breaks = Breaks(self._market, given.clock, self._keep_gap)
         self._healing = Healing(self._market, given.clock)
         self._following: Following | None = None
+        self._consolidating: Consolidating | None = None
+        self._own_bars: StreamVerifying | None = None
         for track in self._all():
             track.stream.waken_by(self._wake.set)
 
@@ -130,6 +138,47 @@ class LiveEngine(Engine):
         self._following = Following(self._market, self._clock, connect, stream)
         stream.waken_by(self._wake.set)
 
+    def consolidate_by(self, stream: Stream) -> None:
+        """Take the whole tape's volume from a second session; to be called before the start.
+
+        Args:
+            stream: A subscription to statistics, kept connected by a feed of its own.
+        """
+        self._consolidating = Consolidating(self._market, self._calendar, self._clock, stream)
+
+    def verify_by(self, stream: Stream) -> None:
+        """Hold the bars against Databento's own; to be called before the start.
+
+        Args:
+            stream: A subscription to ohlcv-1m, kept connected by a feed.
+        """
+        take = self._dispatch.take
+        self._own_bars = StreamVerifying(self._market, take, stream, self._slots)
+        self._verifying = self._own_bars
+        stream.waken_by(self._wake.set)
+
+    def _verify(self) -> bool:
+        """Take in Databento's bars; returns whether there were any."""
+        own = self._own_bars
+        if own is None or not self._boundary_ns or (self._so_far and self._so_far.pending):
+            return False
+        moved = own.look(self._boundary_ns)
+        if moved:
+            self._tell_differences(own.settle())
+        if own.refusal:
+            self._tell(own.refusal)
+        return moved
+
+    def _consolidate(self) -> bool:
+        """Take a piece of what the second session brought; returns whether more is there."""
+        beside = self._consolidating
+        if beside is None:
+            return False
+        # Its replay is large: it waits until the market's own is through.
+        if beside.waiting and self._standing() in (Phase.LIVE, Phase.SILENT):
+            beside.begin()
+        return beside.look()
+
     def _follow_leaders(self) -> None:
         if self._following is not None and self._following.look():
             self._tracks.append(self._following.track)
@@ -147,12 +196,13 @@ class LiveEngine(Engine):
         """Return the counts as they stand."""
         health = super().health()
         recording = self._recorder.problems() if self._recorder is not None else ()
+        beside = self._consolidating.problems() if self._consolidating is not None else ()
         return replace(
             health,
             gaps=self._breaks.begun,
             healed=self._breaks.healed,
             lag_ms=self._lag_ms(),
-            problems=health.problems + recording,
+            problems=health.problems + recording + beside,
         )
 
     def _lag_ms(self) -> float:
@@ -179,6 +229,8 @@ class LiveEngine(Engine):
                 moved |= self._heal()
                 self._follow_leaders()
                 self._collect()
+                moved |= self._verify()
+                moved |= self._consolidate()
             self._show(force=False)
             if self._until_idle and self._idle():
                 break
@@ -198,6 +250,10 @@ class LiveEngine(Engine):
     def _close(self) -> None:
         for track in self._all():
             track.stream.finish()
+        if self._consolidating is not None:
+            self._consolidating.finish()
+        if self._own_bars is not None:
+            self._own_bars.finish()
 
     def _restore(self, saved: Saved) -> None:
         """Let the market be as it was when the earlier run handed over last."""
@@ -213,6 +269,8 @@ class LiveEngine(Engine):
             return
         self._first_ns = self._now_ns = market.clock_ns
         self._boundary_ns = header.place.boundary_ns
+        running = self._boundary_ns // MINUTE_NS - 1
+        market.coverage.pass_by(running, market.count, market.wholeness.doubts(day))
         self._next_day = self._calendar.next_day(day.session_date)
         self._learn_closes(day)
         self._resolve(range(market.count))
@@ -225,6 +283,7 @@ class LiveEngine(Engine):
             self._breaks.broke(track, day, reason)
         begun = {track.gap.from_ns // 1000 for track in self._tracks if track.gap is not None}
         for gap in saved.gaps:
+            self._vitals.note_gap(gap)
             if gap.to_ns and not gap.healed_ns:
                 market.wholeness.doubt(gap.from_ns, gap.to_ns, gap.reason)
             if gap.to_ns == 0 and gap.from_ns // 1000 not in begun:
@@ -246,6 +305,8 @@ class LiveEngine(Engine):
         market.minutes.restore(saved.bars.where(saved.bars.minute < closing))
         held = saved.bars.minute >= running - k.KEPT_MINUTES - k.SPARE_MINUTES
         restore_bars(market, saved.bars.where(held))
+        if saved.of_day is not None:
+            market.coverage.restore(saved.of_day)
         try:
             market.mark_history.extend(unpack_marks(marks) for marks in saved.marks)
         except zstandard.ZstdError:
@@ -292,6 +353,8 @@ class LiveEngine(Engine):
             self._market.ctl[k.CLOCK_NS] = newest_ns
             self._note_unknown()
         self._breaks.look(self._tracks, self.event_ns)
+        if moved and not any(track.active for track in self._tracks):
+            self._vitals.measure_lag()
         return self._pass_boundaries() or moved
 
     def _clock_of(self, track: Catching, clock_ns: int) -> int:
@@ -422,6 +485,7 @@ class LiveEngine(Engine):
             ids = [mapping.instrument_id for mapping in mappings]
             stream.ids.assign(zip(ids, slots, strict=True))
             self._market.ctl[k.RECORDS] += len(mappings)
+            self._vitals.count_control(len(mappings))
             self._record(track, start, stream.position)
             return
         said = stream.take_control()
@@ -430,6 +494,7 @@ class LiveEngine(Engine):
             self._take_control(said, track.stream.ids)
             return
         self._market.ctl[k.RECORDS] += 1
+        self._vitals.count_control(1)
         if said.ts_ns > k.EARLIEST_NS:
             track.goal_ns = track.goal_ns or said.ts_ns
             if not self._boundary_ns:
@@ -445,12 +510,22 @@ class LiveEngine(Engine):
             track.replayed = True
             track.active = False
         elif said.code == SLOW_READER:
+            self._vitals.warn_of_slowness()
             self._tell(f"the gateway warns that this machine reads too slowly: {said.text}")
+            self._doubt_running(f"{stream.schema}: read too slowly")
+
+    def _doubt_running(self, reason: str) -> None:
+        """Let the minute that goes on, and the one before it, be in doubt until verified."""
+        from_ns = self._boundary_ns - 2 * MINUTE_NS
+        if from_ns > 0:
+            self._market.wholeness.doubt(from_ns, self._boundary_ns, reason)
 
     def _take_error(self, track: Catching, said: control.Message) -> None:
         stream = track.stream
         if said.code in _NOT_FATAL:
             self._tell(f"the feed said: {said.text}")
+            if said.code == _SKIPPED:
+                self._doubt_running(f"{stream.schema}: records were skipped")
         elif self._so_far is not None and track is self._so_far.track:
             self._tell(f"the session so far cannot be fetched: {said.text}")
             self._so_far.give_up()
@@ -493,6 +568,7 @@ class LiveEngine(Engine):
         elif gap.to_ns:
             wholeness.doubt(gap.from_ns, gap.to_ns, gap.reason)
         self._healing.note(gap)
+        self._vitals.note_gap(gap)
         self._dispatch.add_gap(gap)
 
     def _connection_ended(self, track: Catching) -> None:
@@ -548,6 +624,11 @@ class LiveEngine(Engine):
             return
         while self._boundary_ns and self._boundary_ns <= so_far.end_ns:
             self._reach()
+        day = self._market.day
+        if day is not None:
+            # What came of these minutes were Databento's own bars.
+            for minute in range(day.pre_ns // MINUTE_NS, so_far.end_ns // MINUTE_NS):
+                self._market.coverage.prove(minute)
 
     def _note_unknown(self) -> None:
         """Once there are records, note what lies before them and was not fetched."""
@@ -615,6 +696,7 @@ class LiveEngine(Engine):
         self._dispatch.checkpoint(self._place(), force=False)
 
     def _hand_over(self) -> None:
+        self._tell_all_verdicts()
         self._dispatch.checkpoint(self._place(), force=True)
 
     def _place(self) -> Place:
@@ -632,6 +714,19 @@ class LiveEngine(Engine):
         self._show(force=True)
 
     # --- pictures -----------------------------------------------------------------------------
+
+    def _silent_s(self) -> float:
+        heard_ns = max((track.heard_ns for track in self._tracks), default=0)
+        return (self._clock.now_ns() - heard_ns) / SECOND_NS if heard_ns else math.nan
+
+    def _beat(self) -> int:
+        return self._vitals.looked_ns
+
+    def _show(self, *, force: bool) -> None:
+        """Make a new picture when it is time for one, with the newest consolidated volume."""
+        if self._consolidating is not None and self._consolidating.publish(force=force):
+            self._seen = None
+        super()._show(force=force)
 
     def feed(self) -> Feed:
         """Return what is being played and how, as it stands."""

@@ -10,12 +10,22 @@ from datetime import time
 import numpy as np
 
 from stockscan_tui.engine.core import Engine, Options, Surroundings
+from stockscan_tui.engine.savepoints import Savepoint, Standing
+from stockscan_tui.engine.seeking import Seeking
+from stockscan_tui.engine.verifying import FileVerifying
 from stockscan_tui.feed.dbn_file import DbnFile
-from stockscan_tui.feed.pace import Pacer
+from stockscan_tui.feed.history import MinuteBars
+from stockscan_tui.feed.pace import Pacer, Rate
 from stockscan_tui.feed.replay import Source
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_ns, new_york_time
-from stockscan_tui.market.snapshot import Feed, Phase
+from stockscan_tui.market.calendar import (
+    MINUTE_NS,
+    SECOND_NS,
+    TradingDay,
+    new_york_ns,
+    new_york_time,
+)
+from stockscan_tui.market.snapshot import Feed, Phase, Snapshot, Timeline
 
 WAIT_S = 0.02
 
@@ -30,6 +40,8 @@ class ReplayEngine(Engine):
         speed: Event seconds per second; `math.inf` for as fast as it goes.
         start_at: New York time on the first session date up to which records are taken in at
             full speed; None to play from the first record.
+        seeking: Lets it be moved through time; None where nobody will.
+        verify: Databento's own bars, to hold ours against; None to do without.
     """
 
     _waits = True
@@ -42,6 +54,8 @@ class ReplayEngine(Engine):
         *,
         speed: float = math.inf,
         start_at: time | None = None,
+        seeking: Seeking | None = None,
+        verify: MinuteBars | None = None,
     ) -> None:
         mapped = sum(len(file.symbology) for file in files)
         super().__init__(given, options, capacity=max(mapped, 4096))
@@ -51,6 +65,15 @@ class ReplayEngine(Engine):
         self._wanted = (speed, False)
         self._sources: list[Source] = []
         self._goal_ns = 0
+        self._seeking = seeking
+        self._market.notes_changes = seeking is not None
+        if verify is not None:
+            take = self._dispatch.take
+            self._verifying = FileVerifying(self._market, take, verify, self._slots)
+        # The furthest instant that was played: the store has all up to it.
+        self._reached_ns = 0
+        self._moving = False
+        self._whole = False
 
     # --- called from other threads ---------------------------------------------------------
 
@@ -64,6 +87,18 @@ class ReplayEngine(Engine):
         self._wanted = (self._wanted[0], paused)
         self._wake.set()
 
+    def seek(self, ns: int) -> None:
+        """Move to an instant, in ns since 1970; returns at once."""
+        if self._seeking is not None:
+            self._seeking.ask(ns)
+            self._wake.set()
+
+    def seek_by(self, ns: int) -> None:
+        """Move on or back from where the replay is, or is being moved to; returns at once."""
+        if self._seeking is not None:
+            self._seeking.ask_by(ns)
+            self._wake.set()
+
     # --- the engine's thread -----------------------------------------------------------------
 
     def _play(self) -> None:
@@ -71,24 +106,38 @@ class ReplayEngine(Engine):
         waiting = self._waiting()
         if waiting and not self._stopping.is_set():
             self._begin(min(source.next_ns for source in waiting))
-        while not self._stopping.is_set() and not self._ran_out():
+        while not self._stopping.is_set():
+            self._wake.clear()
             self._obey()
             self._take_news()
+            if self._ran_out():
+                self._end()
+                if not self._options.behind_screen:
+                    return
+                # Whoever looks on may still ask: for a symbol's bars, an indicator, another time.
+                self._rest()
+                continue
             stop_ns = self._next_stop()
             if stop_ns is None:
-                self._show(force=False)
-                self._wake.clear()
-                self._clock.wait(self._wake, WAIT_S)
+                self._rest()
                 continue
             self._play_until(stop_ns)
             if not self._ran_out():
                 self._reach(stop_ns)
             self._show(force=False)
-        self._finish()
+        if self._phase is not Phase.ENDED:
+            self._end()
+
+    def _rest(self) -> None:
+        """Wait for what is asked for next."""
+        self._show(force=False)
+        self._clock.wait(self._wake, WAIT_S)
 
     def _close(self) -> None:
         for source in self._sources:
             source.close()
+        if self._seeking is not None:
+            self._seeking.close()
 
     def _corrupt(self) -> bool:
         return any(source.corrupt for source in self._sources)
@@ -105,7 +154,8 @@ class ReplayEngine(Engine):
     def _open_sources(self) -> None:
         """Open every file and look up when its first record happens."""
         for file in self._files:
-            source = Source(file)
+            moved = self._seeking is not None and file.compressed
+            source = Source(file, self._seeking.copy() if self._seeking and moved else None)
             self._sources.append(source)
             if file.start_ns > k.EARLIEST_NS and file.start_ns < k.LATEST_NS:
                 source.map_day(file.start_ns, self._slots)
@@ -134,9 +184,16 @@ class ReplayEngine(Engine):
         self._pacer.anchor(first_ns, self._clock.now_ns())
         if self._goal_ns <= first_ns:
             self._phase = Phase.PLAYING
+        if self._seeking is not None:
+            self._dispatch.take()
+            self._seeking.save(self._market, self._standing())
 
     def _obey(self) -> None:
-        """Take up a change of speed or pause that was asked for."""
+        """Take up what was asked for: another time, speed, or a pause."""
+        if self._seeking is not None and self._boundary_ns:
+            goal_ns = self._seeking.goal_ns(self._goal_ns if self._moving else self._now_ns)
+            if goal_ns is not None:
+                self._move_to(max(goal_ns, self._first_ns))
         speed, paused = self._wanted
         if speed != self._pacer.speed or paused != self._pacer.paused:
             self._pacer.set(self._now_ns, self._clock.now_ns(), speed=speed, paused=paused)
@@ -148,6 +205,9 @@ class ReplayEngine(Engine):
         if sum(ns < limit for ns in due) > 1:
             # Files that overlap take turns second by second.
             limit = min(limit, min(due) // SECOND_NS * SECOND_NS + SECOND_NS)
+        if self._now_ns < self._reached_ns:
+            # There the store goes on.
+            limit = min(limit, self._reached_ns)
         if self._now_ns < self._goal_ns:
             return min(limit, self._goal_ns)
         target_ns = self._pacer.target_ns(self._clock.now_ns())
@@ -209,36 +269,150 @@ class ReplayEngine(Engine):
     def _reach(self, stop_ns: int) -> None:
         self._now_ns = stop_ns
         if stop_ns == self._boundary_ns:
-            self._close_minute()
-            if self._skip_closed_hours():
-                self._pacer.anchor(self._boundary_ns, self._clock.now_ns())
+            self._pass_minute()
+        if self._now_ns >= self._reached_ns:
+            self._reached_ns = self._now_ns
+            self._dispatch.muted = self._whole
         if self._phase is Phase.PRIMING and self._now_ns >= self._goal_ns:
-            self._phase = Phase.PLAYING
-            self._pacer.anchor(self._now_ns, self._clock.now_ns())
+            self._arrive()
+
+    def _pass_minute(self) -> None:
+        boundary_ns = self._boundary_ns
+        self._close_minute()
+        if self._skip_closed_hours():
+            self._pacer.anchor(self._boundary_ns, self._clock.now_ns())
+        seeking = self._seeking
+        if seeking is None:
+            return
+        seeking.passed.close(boundary_ns // MINUTE_NS - 1, int(self._market.ctl[k.RECORDS]))
+        if self._now_ns <= seeking.points.newest_ns:
+            # The image of this instant, or of a later one, holds what has changed so far.
+            self._market.changes.clear()
+        elif seeking.due(self._market, self._now_ns):
+            self._dispatch.take()
+            seeking.save(self._market, self._standing())
+
+    def _arrive(self) -> None:
+        """Go on from the instant that was to be reached."""
+        self._phase = Phase.PLAYING
+        self._pacer.anchor(self._now_ns, self._clock.now_ns())
+        if self._moving:
+            self._moving = False
+            self._keep_wanted(wait=True)
+            self._show(force=True)
 
     def _collect(self) -> None:
         self._dispatch.collect(states=not math.isinf(self._pacer.speed))
 
-    def _finish(self) -> None:
-        """Hand over all that is left; the end of the files passes the minute it falls in."""
+    def _end(self) -> None:
+        """Hand over all that is left, once; the end of the files passes the minute it falls in."""
+        if self._phase is Phase.ENDED:
+            if self._seen is None or self._wanted_indicators != self._market.indicators.keys:
+                self._keep_wanted(wait=True)
+                self._show(force=True)
+            return
         market = self._market
         if market.day is not None:
             if self._ran_out() and not self._stopping.is_set():
                 self._close_minute()
                 self._now_ns = self._boundary_ns - MINUTE_NS
+                self._whole = True
             if market.clock_ns >= market.day.post_ns:
                 self._keep_closes(market.day)
             self._hand_over()
+        self._dispatch.muted = self._whole
+        self._reached_ns = max(self._reached_ns, self._now_ns)
+        self._moving = False
         self._keep_wanted(wait=True)
         self._phase = Phase.ENDED
         self._show(force=True)
-        while self._options.behind_screen and not self._stopping.is_set():
-            # Whoever looks on may still ask for a symbol's bars, an indicator, a watchlist.
-            self._wake.clear()
-            if self._seen is None or self._wanted_indicators != self._market.indicators.keys:
-                self._keep_wanted(wait=True)
-                self._show(force=True)
-            self._clock.wait(self._wake, WAIT_S)
+
+    # --- moving through time --------------------------------------------------------------------
+
+    def _standing(self) -> Standing:
+        return Standing(
+            now_ns=self._now_ns,
+            boundary_ns=self._boundary_ns,
+            next_day=self._next_day,
+            unmapped=self._unmapped,
+            places=tuple(source.place() for source in self._sources),
+        )
+
+    def _move_to(self, goal_ns: int) -> None:
+        """Begin to move: from the nearest image before the instant, or on from here."""
+        seeking = self._seeking
+        if seeking is None or (goal_ns > self._now_ns and self._phase is Phase.ENDED):
+            return
+        point = seeking.points.before(goal_ns)
+        back = goal_ns < self._now_ns
+        if point is not None and (back or point.ns > self._now_ns):
+            self._dispatch.flush()
+            self._dispatch.muted = True
+            if not self._restore(seeking, point):
+                return
+        elif back:
+            return
+        seeking.leap += 1
+        self._goal_ns = goal_ns
+        self._moving = True
+        self._phase = Phase.PRIMING
+        # At full speed the instant would be gone before it is seen.
+        self._wanted = (self._wanted[0], self._wanted[1] or math.isinf(self._wanted[0]))
+        if self._now_ns >= goal_ns:
+            self._arrive()
+
+    def _restore(self, seeking: Seeking, point: Savepoint) -> bool:
+        """Let everything be as it was at an image; returns whether it is."""
+        try:
+            standing = seeking.points.restore(self._market, point)
+        except OSError as error:
+            self._tell(f"The replay cannot be moved there: {error}. Free some space, start again.")
+            self._dispatch.muted = self._now_ns < self._reached_ns or self._whole
+            return False
+        self._now_ns = standing.now_ns
+        self._boundary_ns = standing.boundary_ns
+        self._next_day = standing.next_day
+        self._unmapped = standing.unmapped
+        for source, place in zip(self._sources, standing.places, strict=True):
+            source.move_to(place)
+        self._warming = None
+        self._rate = Rate()
+        self._vitals.forget_pace()
+        self._photographer.forget()
+        seeking.passed.go_on_from(int(self._market.ctl[k.RECORDS]))
+        return True
+
+    def _placed(self, picture: Snapshot) -> Snapshot:
+        """Return a picture with where it stands in time."""
+        seeking = self._seeking
+        if seeking is None:
+            return picture
+        reached_ns = max(self._reached_ns, picture.event_ns)
+        minute, records = seeking.passed.arrays()
+        ends = [source.file.end_ns for source in self._sources]
+        known_ns = max((ns for ns in ends if ns < k.LATEST_NS), default=0)
+        end_ns = reached_ns if self._whole else max(known_ns, reached_ns)
+        timeline = Timeline(
+            begin_ns=self._first_ns,
+            end_ns=end_ns,
+            reached_ns=reached_ns,
+            minute=minute,
+            records=records,
+            days=self._days(end_ns),
+            doubts=picture.doubts,
+        )
+        return replace(picture, timeline=timeline, leap=seeking.leap)
+
+    def _days(self, until_ns: int) -> tuple[TradingDay, ...]:
+        """Return the trading days from the beginning up to an instant."""
+        if not self._first_ns:
+            return ()
+        day: TradingDay | None = self._calendar.day_at(self._first_ns)
+        days = []
+        while day is not None and day.start_ns <= until_ns:
+            days.append(day)
+            day = self._calendar.next_day(day.session_date)
+        return tuple(days)
 
     def _closes_known(self) -> bool:
         market = self._market
@@ -258,4 +432,5 @@ class ReplayEngine(Engine):
             speed=self._pacer.speed,
             progress=min(read / total, 1.0),
             phase=phase,
+            goal_ns=self._goal_ns if self._moving else 0,
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from stockscan_tui.errors import InputError
+from stockscan_tui.feed.seekable import SeekableCopy
 from stockscan_tui.feed.symbology import Symbology
 from stockscan_tui.feed.zstd_frames import FRAME_MAGIC, SKIPPABLE_MAGICS, FrameWalker
 from stockscan_tui.market.dbn import MAGIC
@@ -32,12 +34,16 @@ _NEWEST_VERSION = 3
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Record bytes `data[start:end]`; `consumed` is how much of the file was read so far."""
+    """Record bytes `data[start:end]`; `consumed` is how much of the file was read so far.
+
+    `at` is the place of the first of them among all bytes of records of the file.
+    """
 
     data: NDArray[np.uint8]
     start: int
     end: int
     consumed: int
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +61,23 @@ class _Readable(Protocol):
 class _Source:
     """The file's raw bytes, counted and walked as the decompressor asks for them."""
 
-    def __init__(self, file: BinaryIO, walker: FrameWalker | None) -> None:
+    def __init__(self, file: BinaryIO, walker: FrameWalker | None, size: int) -> None:
         self._file = file
+        self._size = size
         self.walker = walker
         self.consumed = 0
 
     def read(self, size: int = -1) -> bytes:
-        piece = self._file.read(size)
+        left = self._size - self.consumed
+        piece = self._file.read(left if size < 0 else min(size, left))
         self.consumed += len(piece)
         if self.walker is not None:
             self.walker.feed(piece)
         return piece
 
     def readinto(self, target: memoryview) -> int:
-        count = self._file.readinto(target)  # type: ignore[attr-defined]
+        left = self._size - self.consumed
+        count = self._file.readinto(target[:left])  # type: ignore[attr-defined]
         self.consumed += count
         return int(count)
 
@@ -105,17 +114,18 @@ class DbnFile:
 
     Args:
         path: The file.
+        size: How many of its bytes there are to be, of a file that still grows.
 
     Raises:
         InputError: It is missing, a folder, unreadable, empty, or not DBN.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int | None = None) -> None:
         self.path = path
-        self.size = _checked_size(path)
+        self.size = min(_checked_size(path), size or sys.maxsize)
         try:
             with path.open("rb") as file:
-                source, stream = _open_stream(file, path)
+                source, stream = _open_stream(file, path, self.size)
                 self.version, raw = _read_metadata(stream, path)
                 self.compressed = source.walker is not None
         except OSError as error:
@@ -133,38 +143,61 @@ class DbnFile:
         self.schema = str(metadata.schema) if metadata.schema is not None else ""
         self.ts_out = bool(metadata.ts_out)
         self.start_ns = int(metadata.start)
+        self.end_ns = int(metadata.end or 0)
         self.symbology = Symbology(metadata)
 
-    def blocks(self, stop: threading.Event) -> BlockReader:
-        """Begin to read the records in a thread; `stop` ends it early."""
-        return BlockReader(self, stop)
+    def blocks(
+        self, stop: threading.Event, at: int = 0, copy: SeekableCopy | None = None
+    ) -> BlockReader:
+        """Begin to read the records in a thread; `stop` ends it early.
 
-    def read_into(self, stop: threading.Event, reader: BlockReader) -> None:
+        Args:
+            stop: Ends it early.
+            at: How many bytes of records to pass over.
+            copy: Receives what is read; only from the first record on.
+        """
+        return BlockReader(lambda reader: self._read_into(stop, reader, at, copy), at)
+
+    def _read_into(
+        self, stop: threading.Event, reader: BlockReader, at: int, copy: SeekableCopy | None
+    ) -> None:
         """Fill the reader's blocks until the file ends or `stop` is set (its thread's work)."""
-        delivered = 0
+        delivered = at
         ending = Ending()
         try:
             with self.path.open("rb") as file:
-                source, stream = _open_stream(file, self.path)
-                _skip(stream, self._metadata_bytes)
+                source, stream = _open_stream(file, self.path, self.size)
+                if self.compressed:
+                    _skip(stream, self._metadata_bytes + at)
+                else:
+                    file.seek(self._metadata_bytes + at)
+                    source.consumed = self._metadata_bytes + at
                 while (buffer := reader.free_block(stop)) is not None:
                     count = _fill(stream, buffer.data[HEADROOM_BYTES:])
                     if count == 0:
                         break
-                    delivered += count
                     end = HEADROOM_BYTES + count
-                    reader.hand_over(Block(buffer, HEADROOM_BYTES, end, source.consumed))
+                    if copy is not None:
+                        copy.add(delivered, buffer.data[HEADROOM_BYTES:end], source.consumed)
+                    reader.hand_over(Block(buffer, HEADROOM_BYTES, end, source.consumed, delivered))
+                    delivered += count
                 if source.walker is not None and not source.walker.complete:
                     ending = Ending(f"{self.path.name} is cut off in the middle of a zstd frame")
         except zstandard.ZstdError as error:
-            self._hand_over_rest(delivered, stop, reader)
+            self._hand_over_rest(delivered, stop, reader, copy)
             ending = Ending(f"{self.path.name} has a corrupt zstd frame ({error})", corrupt=True)
         except OSError as error:
-            self._hand_over_rest(delivered, stop, reader)
+            self._hand_over_rest(delivered, stop, reader, copy)
             ending = Ending(f"{self.path.name} cannot be read on: {error.strerror}", corrupt=True)
         reader.finish(ending)
 
-    def _hand_over_rest(self, delivered: int, stop: threading.Event, reader: BlockReader) -> None:
+    def _hand_over_rest(
+        self,
+        delivered: int,
+        stop: threading.Event,
+        reader: BlockReader,
+        copy: SeekableCopy | None,
+    ) -> None:
         """Read what stands between the last block and the bad place, byte by byte.
 
         Nothing is kept of a call that fails: only the smallest calls lose nothing.
@@ -174,26 +207,35 @@ class DbnFile:
             return
         count = 0
         with suppress(zstandard.ZstdError, OSError), self.path.open("rb") as file:
-            _, stream = _open_stream(file, self.path)
+            _, stream = _open_stream(file, self.path, self.size)
             _skip(stream, self._metadata_bytes + delivered)
             target = buffer.data[HEADROOM_BYTES:]
             while count < len(target) and stream.readinto(target[count : count + 1]):
                 count += 1
         end = HEADROOM_BYTES + count
-        reader.hand_over(Block(buffer, HEADROOM_BYTES, end, self.size))
+        if copy is not None:
+            copy.add(delivered, buffer.data[HEADROOM_BYTES:end], self.size)
+        reader.hand_over(Block(buffer, HEADROOM_BYTES, end, self.size, delivered))
 
 
 class BlockReader:
-    """Blocks of one file, made by a thread that decompresses ahead of whoever iterates."""
+    """Blocks of one file, made by a thread that decompresses ahead of whoever iterates.
 
-    def __init__(self, file: DbnFile, stop: threading.Event) -> None:
+    Args:
+        fill: Fills its blocks and says when there are no more; run in the thread.
+        at: The place of the first byte among all bytes of records of the file.
+    """
+
+    def __init__(self, fill: Callable[[BlockReader], None], at: int = 0) -> None:
         self._free: queue.SimpleQueue[NDArray[np.uint8]] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[Block | Ending] = queue.SimpleQueue()
         for _ in range(BLOCKS):
             self._free.put(np.zeros(HEADROOM_BYTES + BLOCK_BYTES, np.uint8))
         self.ending: Ending | None = None
+        self.next_at = at
+        self._filled_at = at
         self._thread = threading.Thread(
-            target=file.read_into, args=(stop, self), name="stockscan-read", daemon=True
+            target=fill, args=(self,), name="stockscan-read", daemon=True
         )
         self._thread.start()
 
@@ -209,6 +251,7 @@ class BlockReader:
         if isinstance(item, Ending):
             self.ending = item
             return None
+        self.next_at = item.at + item.end - item.start
         return item
 
     def release(self, block: Block) -> None:
@@ -228,6 +271,17 @@ class BlockReader:
         """Pass a filled block on (the reading thread's side)."""
         self._full.put(block)
 
+    def deliver(self, piece: memoryview, consumed: int, stop: threading.Event) -> bool:
+        """Pass bytes on, at most a block of them; False once `stop` is set (the thread's side)."""
+        buffer = self.free_block(stop)
+        if buffer is None:
+            return False
+        end = HEADROOM_BYTES + len(piece)
+        buffer[HEADROOM_BYTES:end] = piece
+        self.hand_over(Block(buffer, HEADROOM_BYTES, end, consumed, self._filled_at))
+        self._filled_at += len(piece)
+        return True
+
     def finish(self, ending: Ending) -> None:
         """Say that no more blocks come (the reading thread's side)."""
         self._full.put(ending)
@@ -245,16 +299,16 @@ def _checked_size(path: Path) -> int:
     return size
 
 
-def _open_stream(file: BinaryIO, path: Path) -> tuple[_Source, _Readable]:
+def _open_stream(file: BinaryIO, path: Path, size: int) -> tuple[_Source, _Readable]:
     """Return the counted source and the stream of DBN bytes, decompressed where need be."""
     head = file.read(4)
     file.seek(0)
     if head[:3] == MAGIC:
-        source = _Source(file, None)
+        source = _Source(file, None, size)
         return source, source
     if head == FRAME_MAGIC or head in SKIPPABLE_MAGICS:
         walker = FrameWalker()
-        source = _Source(file, walker)
+        source = _Source(file, walker, size)
         return source, _Decompressed(file, source, walker)
     hint = " Convert it with `dbn` first." if path.suffix == ".dbz" else ""
     what = "is in the old DBZ encoding" if path.suffix == ".dbz" else "is not a DBN file"

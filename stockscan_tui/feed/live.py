@@ -93,6 +93,7 @@ class LiveFeed:
         clock: Wall time.
         patience: How long is waited for what.
         seed: For the jitter of the retries; None for a different one each time.
+        refused: Says in words what a refused login means, given the gateway's and the dataset.
     """
 
     def __init__(
@@ -102,11 +103,13 @@ class LiveFeed:
         clock: Clock,
         patience: Patience | None = None,
         seed: int | None = None,
+        refused: Callable[[str, str], str] | None = None,
     ) -> None:
         self._access = access
         self._streams = tuple(streams)
         self._clock = clock
         self._patience = patience or Patience()
+        self._refused = refused or refusal
         self._random = random.Random(seed)  # noqa: S311 - jitter
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = threading.Event()
@@ -325,7 +328,7 @@ class LiveFeed:
                 return
             said = printable(str(error)).strip() or "no reason given"
             if _is_final(said):
-                raise RefusedError(refusal(said, self._access.dataset))
+                raise RefusedError(self._refused(said, self._access.dataset))
             raise ConnectionRefusedError(f"the gateway refused the login: {said}")
         cause = protocol.disconnected.exception()
         raise ConnectionResetError(f"it broke off during the login{_because(cause)}")

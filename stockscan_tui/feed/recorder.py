@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections import deque
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from time import perf_counter
 
@@ -96,6 +97,20 @@ class Recorder:
     def bytes_written(self) -> int:
         """Compressed bytes written to files so far."""
         return self._account.bytes_written
+
+    def recorded(self, day: date) -> dict[Path, int]:
+        """Return the files of a session date, earlier runs' too, and how far each can be read.
+
+        What has come within the last second or two is not in them yet.
+        """
+        head = f"{self._place.dataset}-{day:%Y%m%d}-"
+        own = dict(self._account.sizes)
+        found = {}
+        for path in sorted(self._place.folder.glob("*.dbn.zst")):
+            if path.name.startswith(head):
+                size = own.get(path)
+                found[path] = path.stat().st_size if size is None else size
+        return {path: size for path, size in found.items() if size}
 
     def problems(self) -> tuple[str, ...]:
         """Return what went wrong so far, a sentence each."""

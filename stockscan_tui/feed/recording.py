@@ -49,13 +49,15 @@ _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 class Account:
     """What the recorder's thread tells: problems by kind, each told once, and pieces lost.
 
-    `hasty` is set while so much waits that compression must be quick.
+    `hasty` is set while so much waits that compression must be quick. `sizes` says of every file
+    how many bytes of it end a frame, so that it can be read up to there while it grows.
     """
 
     problems: dict[str, str] = field(default_factory=dict)
     lost: int = 0
     bytes_written: int = 0
     hasty: bool = False
+    sizes: dict[Path, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,7 @@ class _ZstdFile:
         self._frame: zstandard.ZstdCompressionObj | None = None
         self._level = LEVEL
         self._begun = False
+        self._size = 0
         # Never an existing file, and no buffer that would fail once more at the end.
         self._file: BinaryIO = cast("BinaryIO", path.open("xb", buffering=0))
 
@@ -337,6 +340,7 @@ class _ZstdFile:
             frame, self._frame = self._frame, None
             self._write(frame.flush())
             self._begun = True
+            self._account.sizes[self.path] = self._size
 
     def finish(self) -> None:
         """Bring everything to the file and close it."""
@@ -364,6 +368,7 @@ class _ZstdFile:
         view = memoryview(compressed)
         while view:
             view = view[self._file.write(view) :]
+        self._size += len(compressed)
         self._account.bytes_written += len(compressed)
         return len(compressed)
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.feed.control import Control, ControlDecoder
-from stockscan_tui.feed.dbn_file import Block, BlockReader, DbnFile
+from stockscan_tui.feed.dbn_file import Block, DbnFile
+from stockscan_tui.feed.record_stream import RecordStream
+from stockscan_tui.feed.seekable import SeekableCopy
 from stockscan_tui.market.calendar import DAY_NS, utc_date
 from stockscan_tui.market.symbols import InstrumentIds
 
 _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a source stands: `at` bytes of records have been applied; the rest as in `Source`."""
+
+    at: int
+    next_ns: int
+    day_number: int
+    ended: bool
+    problem: str
+    corrupt: bool
+    ids: tuple[tuple[int, int], ...]
 
 
 class Source:
@@ -22,9 +37,13 @@ class Source:
     Between `position` and `end` of `data` stand records that are not yet applied; `next_ns` is
     the event time of the first of them once it is known. `day_number` counts the UTC days since
     1970 for which ids are mapped.
+
+    Args:
+        file: The file.
+        copy: Lets a compressed file be moved back in; None where nobody will.
     """
 
-    def __init__(self, file: DbnFile) -> None:
+    def __init__(self, file: DbnFile, copy: SeekableCopy | None = None) -> None:
         self.file = file
         self.ids = InstrumentIds()
         self.data = _NOTHING
@@ -38,8 +57,9 @@ class Source:
         self.corrupt = False
         self.consumed = 0
         self._decoder = ControlDecoder(file.version, ts_out=file.ts_out)
-        self._stop = threading.Event()
-        self._reader: BlockReader | None = None
+        self._keeps = copy is not None
+        self._stream = RecordStream(file, copy)
+        self._end_at = 0
         self._block: Block | None = None
 
     def map_day(self, ns: int, slots: Callable[[Sequence[str]], Sequence[int]]) -> None:
@@ -60,10 +80,8 @@ class Source:
 
     def advance(self) -> bool:
         """Bring in the next block, behind the bytes that are left; False at the file's end."""
-        if self._reader is None:
-            self._reader = self.file.blocks(self._stop)
         left = self.data[self.position : self.end]
-        block = self._reader.next_block()
+        block = self._stream.next_block()
         if block is None:
             return self._at_end(len(left))
         start = block.start - len(left)
@@ -75,8 +93,9 @@ class Source:
             self.data = np.concatenate([left, block.data[block.start : block.end]])
             self.position, self.end = 0, len(self.data)
         if self._block is not None:
-            self._reader.release(self._block)
+            self._stream.release(self._block)
         self._block = block
+        self._end_at = block.at + block.end - block.start
         self.consumed = block.consumed
         return True
 
@@ -85,7 +104,7 @@ class Source:
         if not self.final:
             self.final = True
             return True
-        ending = self._reader.ending if self._reader else None
+        ending = self._stream.ending
         if ending is not None and ending.error:
             self.fail(ending.error, corrupt=ending.corrupt)
         elif left:
@@ -101,23 +120,56 @@ class Source:
 
     def _end(self) -> None:
         self.ended = True
-        self.close()
+        if self._keeps:
+            self._let_go()
+        else:
+            self.close()
         self.ids = InstrumentIds()
 
     def close(self) -> None:
         """Let the reading thread end, and give up its memory."""
-        self._stop.set()
+        self._stream.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._block is not None:
+            self._stream.release(self._block)
         self.data = _NOTHING
         self.position = self.end = 0
         self._block = None
-        self._reader = None
 
     def park(self) -> None:
         """Close the file until its time comes, if nothing of it was applied yet."""
         if self._block is not None and self.position == self._block.start and not self.final:
             self.close()
-            self._stop = threading.Event()
+            self._end_at = 0
             self.consumed = 0
+
+    def place(self) -> Place:
+        """Return where the source stands, for `move_to`."""
+        return Place(
+            at=self._end_at - (self.end - self.position),
+            next_ns=self.next_ns,
+            day_number=self.day_number,
+            ended=self.ended,
+            problem=self.problem,
+            corrupt=self.corrupt,
+            ids=self.ids.pairs(),
+        )
+
+    def move_to(self, place: Place) -> None:
+        """Stand where the source stood before."""
+        self._let_go()
+        self._end_at = place.at
+        self.final = self.ended = place.ended
+        self.next_ns = place.next_ns
+        self.day_number = place.day_number
+        self.problem = place.problem
+        self.corrupt = place.corrupt
+        self.ids = InstrumentIds()
+        if not place.ended:
+            self.ids.assign(place.ids)
+            self._stream.move_to(place.at)
 
     def take_control(self) -> Control | None:
         """Decode the record at the position and step over it."""

@@ -25,6 +25,7 @@ RTYPES = {
     "trades": RType.TRADE,
     "ohlcv-1s": RType.OHLCV_1S,
     "ohlcv-1m": RType.OHLCV_1M,
+    "statistics": RType.STATISTICS,
 }
 # Why a connection ends that we end ourselves.
 STOPPED = "stopped"
@@ -74,7 +75,7 @@ class Stream:
     """A subscription to one schema.
 
     Args:
-        schema: `mbp-1`, `tbbo`, `trades`, `ohlcv-1s` or `ohlcv-1m`.
+        schema: `mbp-1`, `tbbo`, `trades`, `ohlcv-1s`, `ohlcv-1m` or `statistics`.
         symbols: What is subscribed to; empty for all symbols.
         clocked: Whether its records move the event clock.
         backfill: Whether its bars stand for minutes that nobody watched.

@@ -6,6 +6,7 @@ Prices are int64 in 1e-9 dollars; `slot` is the engine's number for a symbol, an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import IntEnum
@@ -60,7 +61,8 @@ class BarBatch:
 class StateBatch:
     """The state of symbols on one session date; replaces what is stored for (date, symbol).
 
-    Prices are float64 dollars, NaN for none; `tier` is 0 for moves under 1 %; `updated_ns` is
+    Prices and `notional` (of the date's sessions) are float64 dollars, NaN for none; `tier` is 0
+    for moves under 1 %; `trade_ns` and `quote_ns` are the last of each, 0 for none; `updated_ns` is
     event time.
     """
 
@@ -75,6 +77,11 @@ class StateBatch:
     chg: NDArray[np.float64]
     volume: Int64s
     tier: NDArray[np.uint8]
+    trades: Int64s
+    bars: Int64s
+    notional: NDArray[np.float64]
+    trade_ns: Int64s
+    quote_ns: Int64s
     updated_ns: int
 
 
@@ -114,6 +121,92 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CoverageBatch:
+    """How many of a session date's minutes are of which kind; replaces what is stored.
+
+    For each slot `traded` + `backfilled` + `quiet` + `missing` + `unknown` is `elapsed`.
+    `verified` counts the bars that equal Databento's own, None where none were compared.
+    """
+
+    session_date: date
+    slot: Int32s
+    elapsed: int
+    traded: Int64s
+    backfilled: Int64s
+    quiet: Int64s
+    missing: Int64s
+    unknown: Int64s
+    verified: Int64s | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MinuteKinds:
+    """The verdict of one minute (since 1970) for every slot; replaces what is stored of them.
+
+    `kinds` is shape (slots,): 0 traded, 1 backfilled, 2 quiet, 3 missing, 4 unknown. Symbols that
+    have no slot keep what is stored of them.
+    """
+
+    session_date: date
+    minute: int
+    kinds: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DifferenceBatch:
+    """Bars that are not as Databento's own; each replaces what is stored of (slot, minute, field).
+
+    `minute` counts minutes since 1970; `field` is `open`, `high`, `low`, `close`, `volume`, or
+    `bar` where one side has none at all, which is NaN there. Prices are float64 dollars. `healed`
+    says whether Databento's took the place of ours.
+    """
+
+    session_date: date
+    slot: Int32s
+    minute: Int64s
+    field: tuple[str, ...]
+    ours: NDArray[np.float64]
+    theirs: NDArray[np.float64]
+    healed: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+
+@dataclass(frozen=True, slots=True)
+class DayRecord:
+    """What a session date came to; replaces what is stored of that date.
+
+    Times are ns since 1970, 0 for none. `elapsed` and `unknown` count session minutes; the
+    shares are 0 to 1, NaN for none. `compared` counts the bars that were held against Databento's:
+    `equal` and `differing` have both, `lacking` only Databento, `surplus` only we; `verified` is
+    the equal part of all.
+    """
+
+    session_date: date
+    first_ns: int = 0
+    last_ns: int = 0
+    records: int = 0
+    trades: int = 0
+    bars: int = 0
+    symbols: int = 0
+    elapsed: int = 0
+    completeness: float = math.nan
+    density: float = math.nan
+    gaps: int = 0
+    healed: int = 0
+    unknown: int = 0
+    compared: int = 0
+    equal: int = 0
+    differing: int = 0
+    lacking: int = 0
+    surplus: int = 0
+    verified: float = math.nan
+    late: int = 0
+    unmapped: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """What a later run goes on from: as of the same instant as the batch's bars and watermarks.
 
@@ -145,4 +238,8 @@ class Batch:
     closes: tuple[CloseBatch, ...] = ()
     watermarks: tuple[Watermark, ...] = field(default=())
     gaps: tuple[Gap, ...] = ()
+    coverage: tuple[CoverageBatch, ...] = ()
+    kinds: tuple[MinuteKinds, ...] = ()
+    differences: tuple[DifferenceBatch, ...] = ()
+    days: tuple[DayRecord, ...] = ()
     checkpoint: Checkpoint | None = None

@@ -2,32 +2,35 @@
 
 The bytes go into the database in the transaction that holds the bars and watermarks of the same
 instant. They are read back by this very layout only: a header in JSON, and the arrays behind it.
+Consolidated volume is not among them: a run that goes on asks its own session for it anew.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from datetime import date
+from typing import Any
 
 import numpy as np
 import zstandard
 
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.bar_log import put_bars
 from stockscan_tui.market.batch import BarBatch, BarSource
-from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session, TradingDay
-from stockscan_tui.market.snapshot import Floats
+from stockscan_tui.market.calendar import Calendar, Session, TradingDay
+from stockscan_tui.market.snapshot import Doubt, Floats, Verification
 from stockscan_tui.market.state import SESSION_WIDTH, Market
 
 # The first goes up whenever a field of the state changes its place or meaning.
-_LAYOUT = (3, k.STATE_WIDTH, SESSION_WIDTH)
+_LAYOUT = (4, k.STATE_WIDTH, SESSION_WIDTH)
 LEVEL = 1
 _MAX_BYTES = 1 << 30
 # Values a symbol besides its state and sessions: two of its close, one of the short-sale
-# restriction, three of its silence, two of its streak.
-_SINGLE = 8
+# restriction, three of its silence, two of its streak, one of its verified bars.
+_SINGLE = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,9 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         "boundary_ns": place.boundary_ns,
         "proven_ns": {str(rtype): ns for rtype, ns in place.proven_ns.items()},
         "watermarks": market.watermarks[:, : k.MARK_SKIP_NS].tolist(),
+        "doubts": [astuple(doubt) for doubt in market.wholeness.doubts(day)],
+        "proved": market.coverage.proved.tolist(),
+        "verification": asdict(market.verification),
         "symbols": market.symbols.names,
     }
     head = json.dumps(header).encode()
@@ -72,6 +78,7 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         market.ssr_carried[:count].astype(np.int64).tobytes(),
         market.silence.freeze(count).tobytes(),
         market.minutes.freeze(count).tobytes(),
+        market.coverage.verified(count).tobytes(),
     ]
     return zstandard.compress(b"".join(parts), LEVEL)
 
@@ -88,6 +95,9 @@ class Header:
     session_start_ns: int
     place: Place
     watermarks: k.Int64s
+    doubts: tuple[Doubt, ...]
+    proved: tuple[int, ...]
+    verification: Verification
     symbols: tuple[str, ...]
 
     def saw(self, rtype: int) -> bool:
@@ -120,6 +130,9 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
                 {int(rtype): int(ns) for rtype, ns in said["proven_ns"].items()},
             ),
             watermarks=np.array(said["watermarks"], np.int64).reshape(-1, k.MARK_SKIP_NS),
+            doubts=tuple(Doubt(int(a), int(b), str(why)) for a, b, why in said["doubts"]),
+            proved=tuple(said["proved"]),
+            verification=_verification(said["verification"]),
             symbols=tuple(said["symbols"]),
         )
         values = np.frombuffer(raw, np.int64, offset=8 + size)
@@ -127,6 +140,11 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
         return None
     whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + _SINGLE)
     return (header, values) if header.layout == _LAYOUT and len(values) == whole else None
+
+
+def _verification(said: Mapping[str, Any]) -> Verification:
+    fields = tuple((str(name), int(count)) for name, count in said["fields"])
+    return Verification(**{**said, "fields": fields})
 
 
 def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
@@ -146,10 +164,14 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     count = len(header.symbols)
     market.slots(header.symbols)
     market.begin_day(day, header.clock_ns)
-    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3]
-    rows, sessions, closes, times, carried, silence, streak = np.split(
+    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3, 2]
+    rows, sessions, closes, times, carried, silence, streak, verified = np.split(
         values, np.cumsum([count * size for size in sizes])
     )
+    for doubt in header.doubts:
+        market.wholeness.doubt(doubt.from_ns, doubt.to_ns, doubt.reason)
+    market.coverage.take_up(header.proved, verified)
+    market.verification = header.verification
     market.ssr_carried[:count] = carried > 0
     market.silence.thaw(silence.reshape(3, count))
     market.minutes.thaw(streak.view(np.float64).reshape(2, count))
@@ -177,10 +199,7 @@ def restore_bars(market: Market, bars: BarBatch) -> None:
 
     Of minutes before them only the store knows what there was.
     """
-    market.ctl[k.HELD_FROM_MINUTE] = market.clock_ns // MINUTE_NS - k.KEPT_MINUTES
     order = np.lexsort((bars.slot, bars.minute))
-    while len(market.bars) // k.BAR_WIDTH < 2 * len(order):
-        market.grow_bars()
     log = np.zeros((len(order), k.BAR_WIDTH), np.int64)
     columns: dict[int, k.Int64s] = {
         k.BAR_MINUTE: bars.minute,
@@ -201,19 +220,7 @@ def restore_bars(market: Market, bars: BarBatch) -> None:
     source = bars.source[order]
     log[:, k.BAR_FLAGS] = np.where(source == BarSource.TRADES, 0, k.BAR_OHLCV)
     log[source == BarSource.BACKFILL, k.BAR_FLAGS] |= k.BAR_BACKFILL
-    _link(market, log)
-    market.bars[: log.size] = log.ravel()
-    market.ctl[k.BARS_HEAD] = len(log)
-
-
-def _link(market: Market, log: k.Int64s) -> None:
-    """Let each bar name its symbol's bar before it, and each symbol its newest."""
-    slot = log[:, k.BAR_SLOT]
-    by_slot = np.argsort(slot, kind="stable")
-    same = slot[by_slot][1:] == slot[by_slot][:-1]
-    log[by_slot[1:][same], k.BAR_BEFORE] = by_slot[:-1][same] + 1
-    newest = np.append(~same, True)[: len(by_slot)]
-    market.rows[slot[by_slot[newest]], k.NEWEST_BAR] = by_slot[newest] + 1
+    put_bars(market, log)
 
 
 def pack_marks(marks: Floats) -> bytes:

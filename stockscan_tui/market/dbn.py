@@ -77,6 +77,23 @@ MBP1_DTYPE = np.dtype(
         ("ask_ct", "<u4"),
     ]
 )
+# Of version 3.
+STATISTICS_DTYPE = np.dtype(
+    [
+        *_HEADER,
+        ("ts_recv", "<u8"),
+        ("ts_ref", "<u8"),
+        ("price", "<i8"),
+        ("quantity", "<i8"),
+        ("sequence", "<u4"),
+        ("ts_in_delta", "<i4"),
+        ("stat_type", "<u2"),
+        ("channel_id", "<u2"),
+        ("update_action", "u1"),
+        ("stat_flags", "u1"),
+        ("reserved", "S18"),
+    ]
+)
 OHLCV_DTYPE = np.dtype(
     [
         *_HEADER,

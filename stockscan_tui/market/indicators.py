@@ -21,6 +21,8 @@ from stockscan_tui.market.minutes import MinuteBars
 Floats = NDArray[np.float64]
 Slots = NDArray[np.int32]
 
+MOST_IMAGE_BYTES = 2 << 20
+
 SMA = 0
 EMA = 1
 RSI = 2
@@ -272,6 +274,15 @@ class IndicatorState:
                 self._fold(self._open.finish())
         self._minute = minute
 
+    @property
+    def size(self) -> int:
+        """Bytes that are needed to go on from here."""
+        return self._inner.nbytes + self._ring.nbytes + self._values.nbytes
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return all but what can be worked out anew."""
+        return vars(self) | {"_shown": None}
+
     def values(self, count: int) -> Floats:
         """Return a value per symbol, shape (count,), read-only; NaN where bars are too few."""
         if self._shown is None or len(self._shown) != count:
@@ -319,6 +330,11 @@ class Indicators:
 
     def __init__(self) -> None:
         self._states: dict[IndicatorKey, IndicatorState] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return all but those that are too large to be kept often: they can be begun anew."""
+        kept = {key: s for key, s in self._states.items() if s.size <= MOST_IMAGE_BYTES}
+        return {"_states": kept}
 
     @property
     def keys(self) -> frozenset[IndicatorKey]:

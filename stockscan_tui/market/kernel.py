@@ -15,6 +15,8 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
 * `touched`, slots whose mark changed since the last minute close.
 * `dirty`, cells changed since they were last taken (their places in the log).
 * `late`, trades that the log or the running session no longer hold: rows of `LATE_WIDTH` values.
+* `prints`, the last trades of the symbol in focus, written round and round in the order in which
+  they came: rows of `PRINT_WIDTH` values.
 * `marks`, the watermarks, a row per record type and publisher: what was applied last, and what a
   stream that was taken up again repeats and is to be passed over.
 """
@@ -63,7 +65,11 @@ HEAL_FROM_NS = 27
 HEAL_TO_NS = 28
 HEAL_FIRST_NS = 29
 HELD_FROM_MINUTE = 30
-PIPE = 32
+# The slot whose trades go to `prints`, plus one; 0 for none. How many have gone there since.
+FOCUS = 31
+PRINTS = 32
+# At the beginning of a cache line.
+PIPE = 40
 PIPE_DEPTH = 16
 CTL_WIDTH = PIPE + PIPE_DEPTH
 
@@ -138,6 +144,19 @@ LATE_WHY = 4
 LATE_WIDTH = 5
 LATE_BAR = 1
 LATE_SESSION = 2
+# Not late, but of a time that its own flags call wrong.
+LATE_DOUBT = 4
+BAD_TS_RECV = 8
+
+# prints[place]: ts_recv, price, shares, and the side as the record has it
+PRINT_ROOM = 256
+PRINT_NS = 0
+PRINT_PRICE = 1
+PRINT_SIZE = 2
+PRINT_SIDE = 3
+PRINT_WIDTH = 4
+SELL = 0x41
+BUY = 0x42
 
 # marks[row]: rtype << 16 | publisher, the newest ts_recv applied, the records at it, and the older
 # ones that came late behind it; then, while a stream repeats itself, the ts_recv up to which it
@@ -178,7 +197,8 @@ HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 @compiled
-def _u32(buf: Bytes, at: int) -> int:
+def u32(buf: Bytes, at: int) -> int:
+    """Return the unsigned 32 bits at a place."""
     o = np.uint64(at)
     return np.int64(
         np.uint32(buf[o])
@@ -189,7 +209,8 @@ def _u32(buf: Bytes, at: int) -> int:
 
 
 @compiled
-def _i64(buf: Bytes, at: int) -> int:
+def i64(buf: Bytes, at: int) -> int:
+    """Return the signed 64 bits at a place."""
     o = np.uint64(at)
     return np.int64(
         np.uint64(buf[o])
@@ -480,6 +501,16 @@ def _apply_trade(
 
 
 @compiled
+def _note_print(ctl: Int64s, prints: Int64s, ts: int, price: int, size: int, side: int) -> None:
+    at = ctl[PRINTS] & (PRINT_ROOM - 1)
+    prints[at, PRINT_NS] = ts
+    prints[at, PRINT_PRICE] = price
+    prints[at, PRINT_SIZE] = size
+    prints[at, PRINT_SIDE] = side
+    ctl[PRINTS] += 1
+
+
+@compiled
 def _counts_row_trade(state: Int64s, r: int, ts: int) -> bool:
     """Whether a `T` row makes bars here: not where the symbol's trades come as trade records."""
     if state[r + SOURCE] == FROM_TRADES:
@@ -531,11 +562,11 @@ def _apply_ohlcv(
     ts: int,
 ) -> None:
     """A bar record as it stands (minutes), or added to its minute (seconds)."""
-    opening = _i64(buf, at + 16)
-    high = _i64(buf, at + 24)
-    low = _i64(buf, at + 32)
-    close = _i64(buf, at + 40)
-    volume = _i64(buf, at + 48)
+    opening = i64(buf, at + 16)
+    high = i64(buf, at + 24)
+    low = i64(buf, at + 32)
+    close = i64(buf, at + 40)
+    volume = i64(buf, at + 48)
     r = slot * STATE_WIDTH
     minute = ts // MINUTE_NS
     if state[r + SOURCE] > rank and not (
@@ -598,29 +629,34 @@ def _apply_ohlcv(
 
 
 @compiled
-def _heal_bar(
-    buf: Bytes,
-    at: int,
+def _replace_bar(
     state: Int64s,
     bars: Int64s,
     ctl: Int64s,
     dirty: Int64s,
     slot: int,
-    ts: int,
-) -> None:
-    """Put a minute's own bar in the place of one that a gap of the feed has made too small."""
-    opening = _i64(buf, at + 16)
-    high = _i64(buf, at + 24)
-    low = _i64(buf, at + 32)
-    close = _i64(buf, at + 40)
-    volume = _i64(buf, at + 48)
+    minute: int,
+    opening: int,
+    high: int,
+    low: int,
+    close: int,
+    volume: int,
+    least: int,
+) -> bool:
+    """Put a minute's own bar in the place of ours, if that has a smaller volume, or at `least`.
+
+    Whether it was done: not where only the store has the bar, nor for an absurd one.
+    """
     if low <= 0 or high >= MAX_PRICE or not (low <= opening <= high and low <= close <= high):
         ctl[BAD_PRICES] += 1
-        return
-    c = _bar_of(state, bars, ctl, slot, ts // MINUTE_NS)
-    if c < 0 or volume <= bars[c + BAR_VOLUME] or volume >= MAX_SIZE:
-        return
+        return False
+    c = _bar_of(state, bars, ctl, slot, minute)
+    if c < 0 or volume < max(least, 1) or volume >= MAX_SIZE:
+        return False
+    if least > 0 and volume <= bars[c + BAR_VOLUME]:
+        return False
     r = slot * STATE_WIDTH
+    ts = minute * MINUTE_NS + MINUTE_NS - 1
     replaced = bars[c + BAR_VOLUME]
     if replaced == 0:
         _count_bar(state, r, ctl, ts)
@@ -633,11 +669,11 @@ def _heal_bar(
             state[r + HIGH] = high
         if state[r + LOW] == 0 or low < state[r + LOW]:
             state[r + LOW] = low
-        start = ts // MINUTE_NS * MINUTE_NS
+        start = minute * MINUTE_NS
         if state[r + OPEN_NS] == 0 or start < state[r + OPEN_NS]:
             state[r + OPEN] = opening
             state[r + OPEN_NS] = start
-    _set_bar(bars, c, ts // MINUTE_NS * MINUTE_NS, opening)
+    _set_bar(bars, c, minute * MINUTE_NS, opening)
     bars[c + BAR_HIGH] = high
     bars[c + BAR_LOW] = low
     bars[c + BAR_CLOSE] = close
@@ -647,6 +683,52 @@ def _heal_bar(
     bars[c + BAR_DOLLARS] = -1
     bars[c + BAR_FLAGS] |= BAR_OHLCV | BAR_WHOLE | BAR_BACKFILL
     _mark_dirty(bars, c, ctl, dirty)
+    return True
+
+
+@compiled
+def _heal_bar(
+    buf: Bytes,
+    at: int,
+    state: Int64s,
+    bars: Int64s,
+    ctl: Int64s,
+    dirty: Int64s,
+    slot: int,
+    ts: int,
+) -> None:
+    """Put a minute's own bar in the place of one that a gap of the feed has made too small."""
+    opening = i64(buf, at + 16)
+    high = i64(buf, at + 24)
+    low = i64(buf, at + 32)
+    close = i64(buf, at + 40)
+    volume = i64(buf, at + 48)
+    minute = ts // MINUTE_NS
+    _replace_bar(state, bars, ctl, dirty, slot, minute, opening, high, low, close, volume, 1)
+
+
+@compiled
+def replace_bars(
+    rows: Int64s,
+    done: int,
+    replaced: NDArray[np.bool_],
+    ctl: Int64s,
+    state: Int64s,
+    bars: Int64s,
+    dirty: Int64s,
+) -> int:
+    """Put bars in the place of ours: `rows` of slot, minute, open, high, low, close, volume.
+
+    Begins with row `done` and returns how many are done: fewer than all where `dirty` or the log
+    is full. `replaced` tells which of them could be.
+    """
+    while done < len(rows) and ctl[DIRTY_COUNT] < len(dirty) and _log_waits(bars, ctl) == 0:
+        slot, minute, opening, high, low, close, volume = rows[done]
+        replaced[done] = _replace_bar(
+            state, bars, ctl, dirty, slot, minute, opening, high, low, close, volume, 0
+        )
+        done += 1
+    return done
 
 
 @compiled
@@ -737,13 +819,13 @@ def _event_time(buf: Bytes, at: int, rtype: int) -> int:
     0 where neither is a plausible time.
     """
     if rtype == 0x20 or rtype == 0x21:
-        ts = _i64(buf, at + 8)
+        ts = i64(buf, at + 8)
         if ts < EARLIEST_NS or ts > LATEST_NS:
             return 0
         return ts + (NANO if rtype == 0x20 else MINUTE_NS) - 1
-    ts = _i64(buf, at + 32)
+    ts = i64(buf, at + 32)
     if ts < EARLIEST_NS or ts > LATEST_NS:
-        ts = _i64(buf, at + 8)
+        ts = i64(buf, at + 8)
     if ts < EARLIEST_NS or ts > LATEST_NS:
         return 0
     return ts
@@ -778,7 +860,7 @@ def _locate(buf: Bytes, ctl: Int64s, state: Int64s, ids: UInt64s, at: int, place
     """
     if at + 32 > ctl[END]:
         return at
-    slot = find_slot(ids, _u32(buf, at + 4))
+    slot = find_slot(ids, u32(buf, at + 4))
     ctl[PIPE + place] = slot
     if slot >= 0:
         r = slot * STATE_WIDTH
@@ -800,6 +882,7 @@ def consume(
     dirty: Int64s,
     late: Int64s,
     marks: Int64s,
+    prints: Int64s,
 ) -> int:
     """Apply records from `ctl[POSITION]` on, up to `ctl[END]` or event time `ctl[STOP_NS]`.
 
@@ -818,6 +901,7 @@ def consume(
     dirty = borrowed(dirty)
     late = borrowed(late)
     marks = borrowed(marks)
+    prints = borrowed(prints)
     at = ctl[POSITION]
     end = ctl[END]
     stop_ns = ctl[STOP_NS]
@@ -826,6 +910,7 @@ def consume(
     trades = 0
     quotes = 0
     reason = NEED_BYTES
+    focus = ctl[FOCUS] - 1
     room_dirty = len(dirty)
     room_late = len(late)
     ahead = at
@@ -888,7 +973,8 @@ def consume(
             break
         if _makes_bar(buf, at, rtype):
             ctl[CLOCK_NS] = clock
-            if ctl[DIRTY_COUNT] >= room_dirty or ctl[LATE_COUNT] >= room_late:
+            # A trade may be late and of a doubtful time at once.
+            if ctl[DIRTY_COUNT] >= room_dirty or ctl[LATE_COUNT] + 1 >= room_late:
                 reason = FLUSH
                 break
             reason = _log_waits(bars, ctl)
@@ -913,25 +999,33 @@ def consume(
                     ctl,
                     touched,
                     ts,
-                    _i64(buf, at + 48),
-                    _i64(buf, at + 56),
+                    i64(buf, at + 48),
+                    i64(buf, at + 56),
                 )
             if buf[at + 28] == ACTION_T:
-                price = _i64(buf, at + 16)
-                size = _u32(buf, at + 24)
+                price = i64(buf, at + 16)
+                size = u32(buf, at + 24)
                 if _good_trade(ctl, price, size) and _counts_row_trade(
                     state, slot * STATE_WIDTH, ts
                 ):
                     trades += 1
                     _apply_trade(state, bars, ctl, touched, dirty, late, slot, ts, price, size)
+                    if buf[at + 30] & BAD_TS_RECV != 0:
+                        _note_late(ctl, late, slot, ts, price, size, LATE_DOUBT)
+                    if slot == focus:
+                        _note_print(ctl, prints, ts, price, size, np.int64(buf[at + 29]))
         elif rtype == 0x00:
-            price = _i64(buf, at + 16)
-            size = _u32(buf, at + 24)
+            price = i64(buf, at + 16)
+            size = u32(buf, at + 24)
             if _good_trade(ctl, price, size) and _counts_trade_record(
                 state, slot * STATE_WIDTH, ts
             ):
                 trades += 1
                 _apply_trade(state, bars, ctl, touched, dirty, late, slot, ts, price, size)
+                if buf[at + 30] & BAD_TS_RECV != 0:
+                    _note_late(ctl, late, slot, ts, price, size, LATE_DOUBT)
+                if slot == focus:
+                    _note_print(ctl, prints, ts, price, size, np.int64(buf[at + 29]))
         elif rtype >= 0xC3:
             quotes += 1
             if ts >= ctl[DAY_START_NS]:
@@ -941,8 +1035,8 @@ def consume(
                     ctl,
                     touched,
                     ts,
-                    _i64(buf, at + 48),
-                    _i64(buf, at + 56),
+                    i64(buf, at + 48),
+                    i64(buf, at + 56),
                 )
         else:
             rank = FROM_OHLCV_1M if rtype == 0x21 else FROM_OHLCV_1S

@@ -93,6 +93,15 @@ class MinuteHistory:
         self.closed = deque((rescaled(piece, ratios) for piece in self.closed), KEPT_MINUTES)
         self._forget()
 
+    def use_log(self, ctl: Int64s, bars: Int64s) -> None:
+        """Cut the next minutes out of a log that was put back, which holds none of the next one."""
+        self._head = int(ctl[k.BARS_HEAD])
+        self._room = len(bars)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return all but what can be worked out anew."""
+        return vars(self) | {"_sums": {}, "_pieces": (), "_fresh": False}
+
     def freeze(self, count: int) -> Floats:
         """Return what the streaks are counted on with, shape (2, count)."""
         self._grow(count)

@@ -23,7 +23,7 @@ from stockscan_tui.market.kernel import (
     Int64s,
     _agreeing_time,
     _event_time,
-    _i64,
+    i64,
     least_length,
 )
 
@@ -159,7 +159,7 @@ def _sift(  # noqa: PLR0915 - one loop
                     break
                 mappings[mapped] = out
                 mapped += 1
-            ts = _i64(buf, at + 8)
+            ts = i64(buf, at + 8)
             if EARLIEST_NS <= ts <= LATEST_NS:
                 control = max(control, ts)
             out = _keep(buf, at, out, length)

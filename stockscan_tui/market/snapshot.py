@@ -16,15 +16,17 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.market.calendar import Session
+from stockscan_tui.market.calendar import Session, TradingDay
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import Minutes
+from stockscan_tui.market.vitals import Vitals
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 HISTORY_MINUTES = 128
+MOST_PRINTS = 200
 
 
 class Phase(Enum):
@@ -63,7 +65,8 @@ class Feed:
     """What is being played and how.
 
     `since_s` is how long a phase of a live feed has lasted, `retry_s` when it connects again (0
-    where that is not planned), both in wall seconds; `message` says why it is down.
+    where that is not planned), both in wall seconds; `message` says why it is down. `goal_ns` is
+    the instant that is being moved to while the phase is PRIMING, 0 where there is none.
     """
 
     mode: str
@@ -77,6 +80,7 @@ class Feed:
     message: str = ""
     since_s: float = 0.0
     retry_s: float = 0.0
+    goal_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,99 @@ class FocusBars:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Prints:
+    """The last trades of one symbol since it is in focus, at most `MOST_PRINTS`.
+
+    They stand in the order in which they came, the oldest first; a late one is not sorted in.
+    `ts_ns` is the `ts_recv` in ns since 1970, `price` in dollars, `size` in shares; `side` is the
+    aggressor's: 1 for a buy, -1 for a sell, 0 where it is not told.
+    """
+
+    slot: int
+    ts_ns: Integers
+    price: Floats
+    size: Integers
+    side: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A span of time (ns since 1970) in which the feed is not known to have been whole, and why."""
+
+    from_ns: int
+    to_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CoverageFigures:
+    """How many session minutes of the date are over, and of what kind they are for each symbol.
+
+    For each symbol `traded` + `backfilled` + `quiet` + `missing` + `unknown` is `elapsed`.
+    `verified` counts the bars that equal Databento's own or were replaced by them, `proved` the
+    minutes for which they were compared.
+    """
+
+    elapsed: int
+    traded: Integers
+    backfilled: Integers
+    quiet: Integers
+    missing: Integers
+    unknown: Integers
+    verified: Integers
+    proved: int = 0
+
+    def completeness(self) -> Floats:
+        """Return the part of the elapsed minutes that is known, 0 to 1; NaN before the first."""
+        known = self.traded + self.backfilled + self.quiet
+        return known / self.elapsed if self.elapsed else np.full(len(known), np.nan)
+
+    def density(self) -> Floats:
+        """Return the part of the elapsed minutes that has a bar, 0 to 1; NaN before the first."""
+        bars = self.traded + self.backfilled
+        return bars / self.elapsed if self.elapsed else np.full(len(bars), np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How our bars compared with Databento's own.
+
+    `equal` and `differing` count bars that both have, `lacking` those that only Databento has,
+    `surplus` those that only we have, `healed` those of all that were replaced by Databento's.
+    `fields` names each field in which bars differed, with how many did. `source` says whose bars
+    they are compared with, empty where there are none.
+    """
+
+    source: str = ""
+    equal: int = 0
+    differing: int = 0
+    lacking: int = 0
+    surplus: int = 0
+    healed: int = 0
+    fields: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """What a replay can be moved over; times are ns since 1970.
+
+    `minute` (since 1970) and `records` say how busy each minute was that has been passed so far,
+    oldest first; `reached_ns` is the furthest instant that was played. `end_ns` is where the files
+    end as far as that is known, else `reached_ns`. `days` are the trading days passed so far;
+    `alerts` the instants of alerts, `doubts` the spans in which something is missing.
+    """
+
+    begin_ns: int
+    end_ns: int
+    reached_ns: int
+    minute: Integers
+    records: Integers
+    days: tuple[TradingDay, ...] = ()
+    alerts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    doubts: tuple[Doubt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """The market at one instant of event time; every array has one row per symbol.
 
@@ -164,12 +261,18 @@ class Snapshot:
     `sessions` the figures of each session that has begun, `streak` the number of bars in a row
     that closed higher (lower, if negative), `indicators` those that somebody asked for. `signs`
     holds the yes-or-no metrics by name, `own` and `words` the columns of the user's table.
-    `elapsed_minutes` counts the session minutes of the date that are over, `unknown_minutes`
-    those of them in which the feed is not known to have been whole, `alerts` each symbol's today.
+    `coverage` counts the verdicts of the session minutes that are over, `verification` how bars
+    compared with Databento's own, `alerts` each symbol's alerts today.
+    `tape_volume` is what the whole tape has traded on the session date, NaN where nobody told it.
     `by_symbol` lists all rows in alphabetical order. `regular_ns` is the session date's regular
     open, `next_session_ns` the instant at which the next session begins (0 where unknown).
     `closes_known` is False when a replay has no previous closes at all, so that the day's first
-    trade is the basis; the screen then says so in a banner.
+    trade is the basis; the screen then says so in a banner. `prints` are the last trades of the
+    symbol in focus, `doubts` the spans of the session date in which the feed is not known to have
+    been whole. `timeline` is what a replay can be moved over, None where there is none; `leap`
+    goes up whenever it was moved, so that nothing of before compares with what comes after. `day`
+    says when the sessions of the session date begin and end. `vitals` is what the run knows of
+    itself, `made_ns` when the picture was made, by the monotonic clock (0 where that is not known).
     """
 
     serial: int
@@ -211,15 +314,23 @@ class Snapshot:
     streak: Floats
     closes_known: bool = True
     focus: FocusBars | None = None
+    prints: Prints | None = None
+    doubts: tuple[Doubt, ...] = ()
+    coverage: CoverageFigures | None = None
+    verification: Verification = field(default_factory=Verification)
+    vitals: Vitals = field(default_factory=Vitals)
+    made_ns: int = 0
+    timeline: Timeline | None = None
+    leap: int = 0
+    day: TradingDay | None = None
     minutes: Minutes = field(default_factory=Minutes)
     sessions: Mapping[Session, SessionFigures] = field(default_factory=dict)
     indicators: Mapping[IndicatorKey, Floats] = field(default_factory=dict)
     signs: Mapping[str, Flags] = field(default_factory=dict)
     own: Mapping[str, Floats] = field(default_factory=dict)
     words: Mapping[str, Words] = field(default_factory=dict)
-    elapsed_minutes: int = 0
-    unknown_minutes: int = 0
     alerts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    tape_volume: Floats = field(default_factory=lambda: np.zeros(0))
     cache: dict[Hashable, Floats] = field(default_factory=dict, repr=False)
 
     def mark_before(self, minutes: int) -> Floats:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import MINUTE_NS, Session, TradingDay
+from stockscan_tui.market.coverage import UNSURE, Coverage
 from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.kernel import Bytes, Int64s
 from stockscan_tui.market.minute_history import MinuteHistory
 from stockscan_tui.market.silence import Silence
-from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats
+from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats, Verification
 from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
 from stockscan_tui.market.wholeness import Wholeness
 
@@ -55,11 +56,15 @@ class Market:
         self.ctl[k.STOP_NS] = FAR_FUTURE_NS
         self.state = _aligned(capacity * k.STATE_WIDTH)
         self.bars: Int64s = np.zeros(FIRST_BARS * k.BAR_WIDTH, np.int64)
+        # Places in the log of the bars that changed, for an image; noted where somebody asks.
+        self.changes: list[Int64s] = []
+        self.notes_changes = False
         self.touched: Int64s = np.zeros(capacity, np.int64)
         self.dirty: Int64s = np.zeros(2 * capacity, np.int64)
         self.late: Int64s = np.zeros((LATE_ROOM, k.LATE_WIDTH), np.int64)
         self.watermarks: Int64s = np.zeros((WATERMARK_ROWS, k.MARK_WIDTH), np.int64)
         self.watermarks[:, k.MARK_KEY] = -1
+        self.prints: Int64s = np.zeros((k.PRINT_ROOM, k.PRINT_WIDTH), np.int64)
         # The finished sessions of the day, by Session: what SESSION_FIELDS held at their end.
         self.sessions: Int64s = np.zeros((len(Session), capacity, SESSION_WIDTH), np.int64)
         # Goes up whenever the figures of a finished session change.
@@ -70,12 +75,16 @@ class Market:
         self.close_source: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
         self.close_age: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
         self.average_volume: Floats = np.full(capacity, np.nan)
+        # The whole tape's, where a second session tells it; NaN where not.
+        self.tape_volume: Floats = np.full(capacity, np.nan)
         self.split_suspect: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.mark_history: deque[Floats] = deque(maxlen=HISTORY_MINUTES)
         self.ssr_carried: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.minutes = MinuteHistory()
         self.silence = Silence()
         self.wholeness = Wholeness()
+        self.coverage = Coverage()
+        self.verification = Verification()
         self.alerts: Int64s = np.zeros(capacity, np.int64)
         self.indicators = Indicators()
         self.session = Session.CLOSED
@@ -116,6 +125,7 @@ class Market:
         self.regular_close_ns = np.concatenate([self.regular_close_ns, zeros])
         self.prev_close = np.concatenate([self.prev_close, np.full(more, np.nan)])
         self.average_volume = np.concatenate([self.average_volume, np.full(more, np.nan)])
+        self.tape_volume = np.concatenate([self.tape_volume, np.full(more, np.nan)])
         self.split_suspect = np.concatenate([self.split_suspect, np.zeros(more, np.bool_)])
         self.close_source = np.concatenate([self.close_source, zeros.astype(np.uint8)])
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
@@ -141,7 +151,23 @@ class Market:
             self.dirty,
             self.late,
             self.watermarks,
+            self.prints,
         )
+
+    def focus_on(self, slot: int | None) -> None:
+        """Keep the trades of this symbol from now on, and forget those of another."""
+        focus = 0 if slot is None else slot + 1
+        if focus != self.ctl[k.FOCUS]:
+            self.ctl[k.FOCUS] = focus
+            self.ctl[k.PRINTS] = 0
+
+    def last_prints(self, most: int) -> Int64s:
+        """Return the last trades of the symbol in focus as they came, shape (n, PRINT_WIDTH).
+
+        The oldest is first; a late one stands where it came. `most` is `PRINT_ROOM` at most.
+        """
+        end = int(self.ctl[k.PRINTS])
+        return self.prints[np.arange(max(0, end - most), end) % k.PRINT_ROOM]
 
     def close_minute(self) -> None:
         """Keep every symbol's mark as that of the minute that just ended."""
@@ -154,11 +180,17 @@ class Market:
         self.mark_history.append(marks)
 
     def close_bars(self, minute: int) -> None:
-        """Keep the bars of the minute that just ended, and what is reckoned from them."""
+        """Keep the bars of the minute that just ended, and what is reckoned from them.
+
+        Those of its bars that changed must have been taken.
+        """
         bars = self.minutes.close(self.ctl, self.bars, minute)
         self.indicators.close_minute(bars, self.count)
         regular = self.session is Session.REGULAR
         self.silence.close_minute(self.rows, self.minutes.closed, minute, regular=regular)
+        if self.day is not None:
+            doubts = self.wholeness.doubts(self.day)
+            self.coverage.pass_by(minute + 1, self.count, doubts)
 
     def take_bars(self) -> BarBatch | None:
         """Return the bars that changed since they were last taken, None where there are none."""
@@ -168,6 +200,8 @@ class Market:
         bars = np.empty((k.BAR_WIDTH, count), np.int64)
         k.gather_dirty(self.bars, self.dirty, count, bars)
         self.ctl[k.DIRTY_COUNT] = 0
+        if self.notes_changes:
+            self.changes.append(self.dirty[:count].copy())
         flags = bars[k.BAR_FLAGS]
         from_ohlcv = np.where(flags & k.BAR_BACKFILL, BarSource.BACKFILL, BarSource.OHLCV)
         batch = BarBatch(
@@ -186,6 +220,7 @@ class Market:
             source=np.where(flags & k.BAR_OHLCV, from_ohlcv, BarSource.TRADES).astype(np.uint8),
         )
         self.minutes.correct(batch)
+        self.coverage.take(batch)
         return batch
 
     def take_late(self) -> BarBatch | None:
@@ -197,8 +232,14 @@ class Market:
         self.ctl[k.LATE_COUNT] = 0
         for row in late[late[:, k.LATE_WHY] & k.LATE_SESSION != 0]:
             self._correct_session(*(int(value) for value in row[: k.LATE_WHY]))
+        for row in late[late[:, k.LATE_WHY] & k.LATE_DOUBT != 0]:
+            self.coverage.note(int(row[k.LATE_NS]) // MINUTE_NS, row[[k.LATE_SLOT]], UNSURE)
         late = late[late[:, k.LATE_WHY] & k.LATE_BAR != 0]
-        return _single_trades(late) if len(late) else None
+        if not len(late):
+            return None
+        single = _single_trades(late)
+        self.coverage.take(single)
+        return single
 
     def _correct_session(self, slot: int, ts_ns: int, price: int, size: int) -> None:
         """Add a trade to the figures of an earlier session of the day."""
@@ -263,9 +304,12 @@ class Market:
         self.close_source[:] = CloseSource.NONE.value
         self.close_age[:] = 0
         self.split_suspect[:] = False
+        self.tape_volume[:] = np.nan
         self.mark_history.clear()
         self.silence.clear()
         self.wholeness.begin_day(day)
+        self.coverage.begin_day(day)
+        self.verification = Verification(source=self.verification.source)
         self.alerts[:] = 0
         self.day = day
         self.ctl[k.DAY_START_NS] = day.start_ns

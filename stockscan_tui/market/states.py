@@ -11,7 +11,7 @@ from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.metrics import percent_over
 from stockscan_tui.market.snapshot import CloseSource, Floats
 from stockscan_tui.market.state import Market, to_dollars
-from stockscan_tui.market.view import volume_today
+from stockscan_tui.market.view import traded_today, volume_today
 
 # Tier 1 is a move of 20 % and more, 2 from 10, 3 from 5, 4 from 1; 0 is less.
 TIER_LIMITS_PCT = ((1, 20.0), (2, 10.0), (3, 5.0), (4, 1.0))
@@ -69,6 +69,7 @@ class StateSaver:
         rows = market.rows[slots]
         change = self._change()[slots]
         sources = market.close_source[slots]
+        trades, notional = traded_today(market)
         batch = StateBatch(
             session_date=market.day.session_date,
             slot=slots.astype(np.int32),
@@ -81,6 +82,11 @@ class StateSaver:
             chg=change,
             volume=volume_today(market)[slots],
             tier=tiers(change),
+            trades=trades[slots],
+            bars=rows[:, k.BAR_COUNT],
+            notional=notional[slots],
+            trade_ns=rows[:, k.TRADE_NS],
+            quote_ns=rows[:, k.QUOTE_NS],
             updated_ns=updated_ns,
         )
         return (batch,)

@@ -32,6 +32,12 @@ class SymbolTable:
         """Return the slots of many symbols."""
         return [self.slot(symbol) for symbol in symbols]
 
+    def cut(self, count: int) -> None:
+        """Forget all symbols but the first `count`."""
+        for name in self.names[count:]:
+            del self._slots[name]
+        del self.names[count:]
+
     def find(self, symbol: str) -> int | None:
         """Return the symbol's slot, or None where it has none."""
         return self._slots.get(symbol)
@@ -55,6 +61,10 @@ class InstrumentIds:
         ids = np.fromiter(added.keys(), np.int64, len(added))
         slots = np.fromiter(added.values(), np.int64, len(added))
         kernel.assign_slots(self.table, ids, slots)
+
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Return what `assign` was given: each id with its slot."""
+        return tuple(self._slots.items())
 
     def __contains__(self, instrument_id: int) -> bool:
         return instrument_id in self._slots

@@ -7,22 +7,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session, TradingDay
+from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session
 from stockscan_tui.market.kinds import kinds_of
 from stockscan_tui.market.own import Own, numbers_by_slot, words_by_slot
 from stockscan_tui.market.snapshot import (
+    MOST_PRINTS,
     CloseSource,
+    CoverageFigures,
     Feed,
     Flags,
     Floats,
     FocusBars,
     Health,
     Integers,
+    Prints,
     SessionFigures,
     Snapshot,
     Words,
 )
 from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.market.volume_curve import VolumeCurve
 
 _AT = k.OPEN_NS
@@ -47,6 +51,16 @@ class Photographer:
     _watched: dict[str, Flags] = field(default_factory=dict)
     _numbers: dict[str, Floats] = field(default_factory=dict)
     _words: dict[str, Words] = field(default_factory=dict)
+    _covered: CoverageFigures | None = None
+    _covered_version: tuple[int, int] = (-1, 0)
+
+    def forget(self) -> None:
+        """Make everything anew: the market has been put back to what it was."""
+        self._names = ()
+        self._version = (-1, Session.CLOSED, 0)
+        self._still = {}
+        self._own = None
+        self._covered = None
 
     def take(
         self,
@@ -56,6 +70,8 @@ class Photographer:
         health: Health,
         closes_known: bool,
         focus: str | None,
+        vitals: Vitals | None = None,
+        made_ns: int = 0,
     ) -> Snapshot:
         """Return the market as it stands at `event_ns`."""
         market = self.market
@@ -72,6 +88,7 @@ class Photographer:
             serial=self._serial,
             event_ns=event_ns,
             session_date=market.day.session_date if market.day else None,
+            day=market.day,
             session=market.session,
             regular_ns=market.day.regular_ns if market.day else 0,
             next_session_ns=self._next_session_ns(event_ns),
@@ -111,21 +128,24 @@ class Photographer:
             last_quote_ns=rows[:, k.QUOTE_NS],
             mark_history=tuple(market.mark_history),
             average_volume=market.average_volume[:count].copy(),
+            tape_volume=market.tape_volume[:count].copy(),
             volume_share=self._volume_share(event_ns),
             split_suspect=market.split_suspect[:count].copy(),
             streak=market.minutes.streak(count),
             closes_known=closes_known,
             focus=self._focus(focus),
+            prints=self._prints(focus),
+            doubts=market.wholeness.doubts(market.day) if market.day else (),
             minutes=market.minutes.picture(market.ctl, market.bars, event_ns // MINUTE_NS),
             sessions=sessions,
             indicators=market.indicators.values(count),
             signs=self._signs(rows, event_ns, closes_known=closes_known),
             own=self._numbers,
             words=self._words,
-            elapsed_minutes=_elapsed(market.day, event_ns),
-            unknown_minutes=(
-                market.wholeness.unknown_minutes(market.day, event_ns) if market.day else 0
-            ),
+            coverage=self._coverage(),
+            vitals=vitals or Vitals(),
+            made_ns=made_ns,
+            verification=market.verification,
             alerts=market.alerts[:count].copy(),
         )
 
@@ -175,6 +195,15 @@ class Photographer:
         self._numbers = numbers_by_slot(own.table, names)
         self._words = words_by_slot(own.table, names)
 
+    def _coverage(self) -> CoverageFigures:
+        """Return the verdicts' counts; made anew when one has changed."""
+        market = self.market
+        version = (market.coverage.version, market.count)
+        if self._covered is None or version != self._covered_version:
+            self._covered_version = version
+            self._covered = market.coverage.figures(market.count)
+        return self._covered
+
     def _list_symbols(self) -> None:
         names = self.market.symbols.names
         if len(names) != len(self._names):
@@ -215,6 +244,20 @@ class Photographer:
             trades=cells[:, k.BAR_TRADES],
         )
 
+    def _prints(self, symbol: str | None) -> Prints | None:
+        slot = self.market.symbols.find(symbol) if symbol else None
+        if slot is None or self.market.ctl[k.FOCUS] != slot + 1:
+            return None
+        cells = self.market.last_prints(MOST_PRINTS)
+        side = cells[:, k.PRINT_SIDE]
+        return Prints(
+            slot=slot,
+            ts_ns=cells[:, k.PRINT_NS],
+            price=cells[:, k.PRINT_PRICE] / 1e9,
+            size=cells[:, k.PRINT_SIZE],
+            side=(side == k.BUY).astype(np.int64) - (side == k.SELL),
+        )
+
 
 def _figures_of(market: Market, session: Session) -> SessionFigures:
     figures = market.figures(session)
@@ -226,13 +269,6 @@ def _figures_of(market: Market, session: Session) -> SessionFigures:
         trades=figures[:, k.TRADE_COUNT - _AT].copy(),
         notional=figures[:, k.DOLLARS - _AT] + figures[:, k.NANOS - _AT] / 1e9,
     )
-
-
-def _elapsed(day: TradingDay | None, event_ns: int) -> int:
-    """Return the minutes of the day's sessions that are over at `event_ns`."""
-    if day is None:
-        return 0
-    return max(0, min(event_ns, day.post_end_ns) - day.pre_ns) // MINUTE_NS
 
 
 def _first_of(*prices: Floats) -> Floats:
@@ -255,6 +291,19 @@ def volume_today(market: Market) -> Integers:
         start=market.figures(Session.PRE)[:, k.VOLUME - _AT],
     )
     return total
+
+
+def traded_today(market: Market) -> tuple[Integers, Floats]:
+    """Return the trades of the day's sessions so far, and their price × size in dollars."""
+    figures = [market.figures(s) for s in (Session.PRE, Session.REGULAR, Session.POST)]
+    trades: Integers = sum(
+        (each[:, k.TRADE_COUNT - _AT] for each in figures[1:]),
+        start=figures[0][:, k.TRADE_COUNT - _AT],
+    )
+    notional: Floats = np.zeros(len(trades))
+    for each in figures:
+        notional += each[:, k.DOLLARS - _AT] + each[:, k.NANOS - _AT] / 1e9
+    return trades, notional
 
 
 def _vwap(*sessions: SessionFigures) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +20,10 @@ from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Snapshot
+from stockscan_tui.market.study import Study
 from stockscan_tui.market.text import printable
+from stockscan_tui.run.housekeeping import Housekeeping
+from stockscan_tui.run.study import Studies
 from stockscan_tui.store.writer import Writer
 
 MARK_MODES = {
@@ -31,6 +34,7 @@ MARK_MODES = {
 # As far back as an indicator looks: a week, with its nights.
 STORED_MINUTES = 7 * 1440
 CLOSE_TIMEOUT_S = 10.0
+STUDY_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Run(ABC):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began_ns = clock.now_ns()
+        self._studies: Studies | None = None
+        self._housekeeping: Housekeeping | None = None
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest picture of the market; never waits."""
@@ -88,6 +94,18 @@ class Run(ABC):
     def set_paused(self, paused: bool) -> None:
         """Pause, or go on, where that can be chosen."""
 
+    @abstractmethod
+    def seek(self, ns: int) -> None:
+        """Move to an instant, in ns since 1970, where there is a past to move to."""
+
+    @abstractmethod
+    def seek_by(self, ns: int) -> None:
+        """Move on or back from where it is, or is being moved to."""
+
+    @abstractmethod
+    def to_now(self) -> None:
+        """Return from the past of a live run to now; a replay has none."""
+
     def focus(self, symbol: str | None) -> None:
         """Let the next pictures carry the bars of `symbol`."""
         self.engine.focus(symbol)
@@ -100,9 +118,24 @@ class Run(ABC):
         """Let the next pictures carry the user's watchlists and table."""
         self.engine.know_own(own)
 
+    def study(self, symbol: str | None, ready: Callable[[], None] = lambda: None) -> None:
+        """Read what the database has of a symbol, None for no more; returns at once.
+
+        `ready` is called from another thread whenever there is something new.
+        """
+        if self._studies is None:
+            self._studies = Studies(self.engine, self.writer.reader)
+        self._studies.ask(symbol, ready)
+
+    def studied(self) -> Study | None:
+        """Return what was read last; None while nothing was asked for or read."""
+        return self._studies.latest() if self._studies is not None else None
+
     def stop(self) -> None:
         """Ask to end cleanly; returns at once."""
         self.engine.stop()
+        if self._studies is not None:
+            self._studies.stop()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the engine's end; returns whether it has come."""
@@ -115,6 +148,11 @@ class Run(ABC):
             StockscanError: The run failed, or bars could not be written.
         """
         self.engine.stop()
+        if self._studies is not None:
+            self._studies.stop()
+            self._studies.join(STUDY_TIMEOUT_S)
+        if self._housekeeping is not None:
+            self._housekeeping.stop()
         failure: StoreError | None = None
         while not self.engine.join(0.2):
             # A full disk holds the engine up: it is let go by closing the store.
@@ -127,6 +165,8 @@ class Run(ABC):
             self.writer.close(CLOSE_TIMEOUT_S)
         except StoreError as error:
             failure = error
+        if self._housekeeping is not None:
+            self._housekeeping.close()
         outcome = self.engine.outcome()
         if failure is not None:
             raise failure

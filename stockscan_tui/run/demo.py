@@ -96,6 +96,7 @@ class DemoRun(LiveRun):
             # At full speed there is no session so far: the day itself is played.
             backfill=math.isfinite(request.speed),
             until_idle=math.isinf(request.speed),
+            verify=math.isfinite(request.speed),
         )
 
     def _watch(self) -> None:

@@ -22,6 +22,7 @@ from stockscan_tui.feed.splits import Splits
 from stockscan_tui.log import LOG
 from stockscan_tui.market.calendar import SECOND_NS, Calendar
 from stockscan_tui.market.text import printable
+from stockscan_tui.market.usual import UsualPace
 from stockscan_tui.market.volume_curve import VolumeCurve
 from stockscan_tui.store.reader import Reader
 
@@ -206,9 +207,8 @@ class ReferenceThread:
             self._engine.learn(found)
             awaiting = self._calendar.previous(session_date) not in found.closes
             self._engine.learn(fetching.volumes(session_date))
-            curve = self._curve(session_date)
-            if curve is not None:
-                self._engine.learn(ReferenceData(curve=curve))
+            curve, usual = self._own_days(session_date)
+            self._engine.learn(ReferenceData(curve=curve, usual=usual))
         except Exception as error:  # noqa: BLE001 - told to the engine
             # Reference data never ends a capture, nor its own thread.
             LOG.exception("reference data")
@@ -218,8 +218,11 @@ class ReferenceThread:
             self._engine.learn(ReferenceData(problem=fetching.problems.pop()))
         return awaiting, failed
 
-    def _curve(self, session_date: date) -> VolumeCurve | None:
-        """Return the database's own curve, None while it has too few days."""
+    def _own_days(self, session_date: date) -> tuple[VolumeCurve | None, UsualPace]:
+        """Return what the database's own days tell of volumes and of bars a minute.
+
+        There is no curve while it has too few days.
+        """
         days = [
             self._calendar.day(day)
             for back in range(1, MOST_CURVE_SESSIONS + 1)
@@ -230,9 +233,11 @@ class ReferenceThread:
         reader = self._reader()
         try:
             shares = reader.volume_shares(whole, _MINUTES)
+            counts = reader.bar_counts(whole, _MINUTES)
         finally:
             reader.release()
-        return VolumeCurve(shares.mean(axis=0)) if len(shares) >= CURVE_SESSIONS else None
+        enough = len(shares) >= CURVE_SESSIONS
+        return VolumeCurve(shares.mean(axis=0)) if enough else None, UsualPace(counts)
 
 
 def session_dates(calendar: Calendar, first_ns: int, last_ns: int) -> list[date]:

@@ -12,7 +12,9 @@ from stockscan_tui.clock import Clock
 from stockscan_tui.config import cache_folder, replay_database
 from stockscan_tui.engine.core import Options, Surroundings
 from stockscan_tui.engine.replay import ReplayEngine
+from stockscan_tui.engine.seeking import Seeking
 from stockscan_tui.errors import InputError
+from stockscan_tui.feed.bar_file import read_bars
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.exchange import load_calendar
 from stockscan_tui.feed.reference import (
@@ -27,8 +29,17 @@ from stockscan_tui.market.calendar import Calendar, utc_date
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.market.text import printable
-from stockscan_tui.run.common import CLOSE_TIMEOUT_S, MARK_MODES, Run, learn_closes, volumes_of
+from stockscan_tui.run.common import (
+    CLOSE_TIMEOUT_S,
+    MARK_MODES,
+    Run,
+    Summary,
+    learn_closes,
+    volumes_of,
+)
+from stockscan_tui.run.housekeeping import Housekeeping
 from stockscan_tui.run.reference import Fetching, Sources, session_dates
+from stockscan_tui.run.scratch import Scratch
 from stockscan_tui.store.writer import Writer
 
 
@@ -42,6 +53,7 @@ class ReplayRequest:
     speed: float = math.inf
     start_at: time | None = None
     prev_close: Path | None = None
+    verify: Path | None = None
     database: Path | None = None
     mark: str = "auto"
     keep_replays: int = 20
@@ -81,9 +93,12 @@ class ReplayRun(Run):
         undated, more = learn_closes(closes, found)
         problems += more
         problems += _fetch(request, files, calendar, closes)
+        own_bars = read_bars(request.verify) if request.verify is not None else None
         self.database = request.database or replay_database(request.files, request.keep_replays)
         self.writer = Writer.open(self.database, dataset=files[0].dataset)
+        self._scratch: Scratch | None = None
         try:
+            seeking = self._seeking(request)
             self.engine = ReplayEngine(
                 files,
                 Surroundings(
@@ -101,10 +116,14 @@ class ReplayRun(Run):
                 _options(request, files),
                 speed=request.speed,
                 start_at=request.start_at,
+                seeking=seeking,
+                verify=own_bars,
             )
         except BaseException:
+            self._remove_scratch()
             self.writer.close(CLOSE_TIMEOUT_S)
             raise
+        self._housekeeping = Housekeeping(self.engine, self.writer, clock, copies=False)
         LOG.info("replaying %s into %s", title, printable(self.database))
         self.engine.start()
 
@@ -115,6 +134,43 @@ class ReplayRun(Run):
     def set_paused(self, paused: bool) -> None:
         """Pause, or go on."""
         self.engine.set_paused(paused)
+
+    def seek(self, ns: int) -> None:
+        """Move to an instant, in ns since 1970."""
+        self.engine.seek(ns)
+
+    def seek_by(self, ns: int) -> None:
+        """Move on or back from where the replay is, or is being moved to."""
+        self.engine.seek_by(ns)
+
+    def to_now(self) -> None:
+        """A replay has no now to return to."""
+
+    def close(self) -> Summary:
+        """Stop, commit what is in memory, close the database and say what the run came to.
+
+        Raises:
+            StockscanError: The run failed, or bars could not be written.
+        """
+        try:
+            return super().close()
+        finally:
+            self._remove_scratch()
+
+    def _seeking(self, request: ReplayRequest) -> Seeking | None:
+        """Return what the replay is moved through time with, None where nobody looks on."""
+        if not math.isfinite(request.refresh_s):
+            return None
+        try:
+            self._scratch = Scratch()
+            return Seeking(self._scratch.path)
+        except OSError as error:
+            LOG.warning("the replay cannot be moved back and forth: %s", printable(str(error)))
+            return None
+
+    def _remove_scratch(self) -> None:
+        if self._scratch is not None:
+            self._scratch.close()
 
 
 def _fetch(

@@ -75,6 +75,10 @@ class Picker:
             {} if self.chosen.empty else self.chosen.unknown(snapshot),
         )
 
+    def forget(self) -> None:
+        """Let nothing have crossed yet: the next picture is of another time."""
+        self._memories.clear()
+
     def gate(self, session: Session, dataset: str) -> Expression:
         """Return the gate of a session."""
         known = self._parsed.get((session, dataset))

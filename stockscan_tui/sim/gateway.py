@@ -19,6 +19,7 @@ from stockscan_tui.errors import StockscanError
 from stockscan_tui.sim.faults import Fault, in_turn
 from stockscan_tui.sim.options import EventClock, Options
 from stockscan_tui.sim.session import Session
+from stockscan_tui.sim.summary import Tapes
 from stockscan_tui.sim.tape import Tape
 
 __all__ = ["Gateway", "GatewayThread", "Options", "run_gateway"]
@@ -36,7 +37,7 @@ class Gateway:
     """
 
     def __init__(self, tape: Tape, options: Options) -> None:
-        self._tape = tape
+        self._tapes = Tapes(tape)
         self._options = options
         from_ns = tape.first_ns if options.from_ns is None else options.from_ns
         self._clock = EventClock(from_ns, tape.last_ns, options.speed)
@@ -87,7 +88,7 @@ class Gateway:
             session = Session(
                 sock,
                 self.connections,
-                self._tape,
+                self._tapes,
                 self._clock,
                 self._options,
                 self._faults.of_next(),

@@ -23,6 +23,7 @@ class Options:
         port: 0 takes any free one.
         key: The only key that is let in; None lets in every one.
         dataset: The only dataset that can be asked for; None lets a client ask for any.
+        unlicensed: Datasets that no key is entitled to.
         from_ns: Where the clock starts; None is the tape's first record.
         speed: Event seconds per wall second; infinity makes everything due at once.
         live_only: A subscription without `start=` begins at the clock, not at the tape's start.
@@ -39,6 +40,7 @@ class Options:
     port: int = 0
     key: str | None = field(default=None, repr=False)
     dataset: str | None = None
+    unlicensed: frozenset[str] = frozenset()
     from_ns: int | None = None
     speed: float = 1.0
     live_only: bool = False

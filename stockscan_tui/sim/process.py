@@ -12,8 +12,8 @@ from pathlib import Path
 from stockscan_tui.errors import StockscanError
 
 START_TIMEOUT_S = 60.0
-# The cable is pulled after 45 s, and stays out for the next attempts.
-_SCRIPT = ("drop@after=45", "drop@after=45", "refuse=4")
+# The cable is pulled after 45 s, from every session, and stays out for the next attempts.
+_SCRIPT = ("drop@after=45", "drop@after=45", "drop@after=45", "refuse=6")
 
 
 class GatewayProcess:

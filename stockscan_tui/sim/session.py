@@ -16,7 +16,7 @@ from stockscan_tui.sim.faults import Fault
 from stockscan_tui.sim.handshake import LineError, Login, Request, Requests, check_login
 from stockscan_tui.sim.options import EventClock, Options
 from stockscan_tui.sim.outlet import CutError, Outlet, end
-from stockscan_tui.sim.tape import Tape
+from stockscan_tui.sim.summary import SUMMARY, Tapes
 
 VERSION = "0.9.0-simulated"
 TICK_S = 0.02
@@ -30,7 +30,7 @@ class Session:
     Args:
         sock: Accepted, not blocking; the session closes it.
         number: Of the connection.
-        tape: What is played.
+        tapes: What is played, by dataset.
         clock: The gateway's; started by the first session.
         options: The gateway's.
         faults: Of this connection.
@@ -41,7 +41,7 @@ class Session:
         self,
         sock: socket.socket,
         number: int,
-        tape: Tape,
+        tapes: Tapes,
         clock: EventClock,
         options: Options,
         faults: Sequence[Fault],
@@ -49,7 +49,7 @@ class Session:
     ) -> None:
         self._sock = sock
         self._number = number
-        self._tape = tape
+        self._tapes = tapes
         self._clock = clock
         self._options = options
         self._faults = faults
@@ -128,6 +128,8 @@ class Session:
             if fault.kind == "auth":
                 raise LineError(fault.text)
         login = check_login(line, challenge, self._options.key, self._options.dataset)
+        if login.dataset in self._options.unlicensed:
+            raise LineError(f"A live data license is required to access {login.dataset}.")
         await self._outlet.send(f"success=1|session_id={self._number}\n".encode())
         return login
 
@@ -144,10 +146,11 @@ class Session:
         self._ts_out = login.ts_out
         self._clock.start()
         self._started()
-        dataset = self._options.dataset or self._tape.dataset
+        tape = await asyncio.to_thread(self._tapes.of, login.dataset)
+        dataset = SUMMARY if login.dataset == SUMMARY else self._options.dataset or tape.dataset
         await self._outlet.send(messages.metadata(dataset, ts_out=login.ts_out))
         self._outlet.begin_data()
-        broadcast = Broadcast(self._tape, self._clock, self._options, self._outlet, login.ts_out)
+        broadcast = Broadcast(tape, self._clock, self._options, self._outlet, login.ts_out)
         for request in asked:
             await broadcast.open(request)
         quiet_s = self._options.heartbeat_s or login.heartbeat_s

@@ -14,9 +14,10 @@ from stockscan_tui.errors import StoreError, StoreHeldError
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.lock import beside
 
+# The oldest DuckDB that reads the files is 1.5; without this, only 2.0 and later do.
+STORAGE_VERSION = "v1.5.0"
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
-    # The oldest DuckDB that reads the files is 1.5; without this, only 2.0 and later do.
-    "storage_compatibility_version": "v1.5.0",
+    "storage_compatibility_version": STORAGE_VERSION,
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",

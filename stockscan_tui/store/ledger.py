@@ -7,6 +7,7 @@ telling how far it came is not applied again where it did go through.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import duckdb
@@ -18,15 +19,20 @@ from stockscan_tui.market.batch import (
     Batch,
     Checkpoint,
     CloseBatch,
+    CoverageBatch,
+    DifferenceBatch,
     Gap,
     Int32s,
     Int64s,
+    MinuteKinds,
     StateBatch,
 )
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.snapshot import HISTORY_MINUTES
 from stockscan_tui.store import sql
 from stockscan_tui.store.database import fetch_arrays
+from stockscan_tui.store.minute_kinds import NO_VERDICT, pack_kinds, unpack_kinds
+from stockscan_tui.store.pruning import Limits, prune_step
 
 MINUTE_US = MINUTE_NS // 1000
 
@@ -97,12 +103,29 @@ class Ledger:
             self._run_sql(sql.INSERT_WATERMARK, [*key, mark.ts_recv_ns, mark.count])
         for gap in batch.gaps:
             self._write_gap(gap)
+        for coverage in batch.coverage:
+            self._write_coverage(coverage)
+        for kinds in batch.kinds:
+            self._write_kinds(kinds, len(self._ids) + len(added))
+        for differences in batch.differences:
+            self._write_differences(differences)
+        for day in batch.days:
+            self._run_sql(sql.DELETE_DAY, [day.session_date])
+            self._run_sql(sql.INSERT_DAY, astuple(day))
         if batch.checkpoint is not None:
             self._write_checkpoint(batch.checkpoint)
         self._run_sql(sql.SET_SERIAL, [batch.serial, self._run])
         self._run_sql("COMMIT")
         self._ids.update(added)
         self._newest = newest
+
+    def prune(self, limits: Limits) -> bool:
+        """Let a little go of what is kept no longer; returns whether there was anything.
+
+        Raises:
+            duckdb.Error: It could not be written; `recover` tells how to go on.
+        """
+        return prune_step(self._connection, limits)
 
     def recover(self) -> bool:
         """Roll back after a failed `apply`; False means the database must be opened anew."""
@@ -208,6 +231,11 @@ class Ledger:
                 "chg": states.chg,
                 "volume": states.volume,
                 "tier": states.tier,
+                "trades": states.trades,
+                "bars": states.bars,
+                "notional": states.notional,
+                "trade_ns": states.trade_ns,
+                "quote_ns": states.quote_ns,
             }
         )
         self._run_sql(sql.DELETE_STATES, [states.session_date])
@@ -230,6 +258,60 @@ class Ledger:
         self._run_sql(sql.DELETE_GAP, [gap.from_ns, gap.reason])
         times = [gap.from_ns, gap.to_ns, gap.reason, gap.healed_ns]
         self._run_sql(sql.INSERT_GAP, [gap.session_date, *times])
+
+    def _write_coverage(self, coverage: CoverageBatch) -> None:
+        if not len(coverage.slot):
+            return
+        verified = coverage.verified
+        self._register(
+            {
+                "symbol_id": self._ids_of(coverage.slot),
+                "traded": coverage.traded,
+                "backfilled": coverage.backfilled,
+                "quiet": coverage.quiet,
+                "missing": coverage.missing,
+                "unknown": coverage.unknown,
+                "verified": np.full(len(coverage.slot), -1) if verified is None else verified,
+            }
+        )
+        self._run_sql(sql.DELETE_COVERAGE, [coverage.session_date])
+        self._run_sql(sql.INSERT_COVERAGE, [coverage.session_date, coverage.elapsed])
+
+    def _write_kinds(self, minute: MinuteKinds, symbols: int) -> None:
+        """Replace a minute's verdicts of the slots there are; `symbols` have a number."""
+        key = [minute.session_date, minute.minute]
+        rows = self._run_sql(sql.KINDS, key)
+        kinds = (
+            unpack_kinds(bytes(rows[0][0]), symbols)
+            if rows
+            else np.full(symbols, NO_VERDICT, np.uint8)
+        )
+        ids = self._slot_ids[: len(minute.kinds)]
+        known = ids >= 0
+        kinds[ids[known]] = minute.kinds[known]
+        if rows:
+            self._run_sql(sql.DELETE_KINDS, key)
+        self._run_sql(sql.INSERT_KINDS, [*key, pack_kinds(kinds)])
+
+    def _write_differences(self, found: DifferenceBatch) -> None:
+        """Replace differences; of those of one batch with the same key the last one counts."""
+        ids = self._ids_of(found.slot)
+        keys = zip(ids.tolist(), found.minute.tolist(), found.field, strict=True)
+        last = np.fromiter({key: row for row, key in enumerate(keys)}.values(), np.int64)
+        if not len(last):
+            return
+        self._register(
+            {
+                "symbol_id": ids[last],
+                "ts": (found.minute[last] * MINUTE_US).view("datetime64[us]"),
+                "field": np.array(found.field, object)[last],
+                "ours": found.ours[last],
+                "theirs": found.theirs[last],
+                "healed": found.healed[last],
+            }
+        )
+        self._run_sql(sql.DELETE_DIFFERENCES, [found.session_date])
+        self._run_sql(sql.INSERT_DIFFERENCES, [found.session_date])
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint; of the minutes' marks keep the newest of the session date."""

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError
-from stockscan_tui.market.batch import BarBatch, Gap, Int64s, Watermark
+from stockscan_tui.market.batch import BarBatch, Gap, Watermark
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.coverage import BarSources
 from stockscan_tui.market.minutes import MinuteBars
+from stockscan_tui.market.study import Fired
+from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import (
     Connect,
@@ -26,6 +30,7 @@ from stockscan_tui.store.database import (
     open_database,
 )
 from stockscan_tui.store.lock import Hold
+from stockscan_tui.store.minute_kinds import NO_VERDICT, unpack_kinds
 from stockscan_tui.store.schema import check_readable
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the database's timestamps have no zone
@@ -34,8 +39,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the database's timestamps have n
 # behind the view's join.
 _BARS = """
 SELECT epoch_us(ts) // 60000000 AS minute, open, high, low, close, volume, trades, source,
-    CASE WHEN trades >= 0 AND volume > 0
-        THEN (notional_dollars + notional_nanos / 1e9) / volume ELSE 'nan' END AS vwap
+    CASE WHEN trades >= 0 THEN notional_dollars + notional_nanos / 1e9 ELSE 'nan' END AS notional
 FROM bars WHERE symbol_id = ? AND ts >= ? AND ts < ?
 """
 
@@ -55,6 +59,16 @@ SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
 FROM bars WHERE ts >= make_timestamp(?)
 """
 
+_BAR_SOURCES = """
+SELECT symbol_id, epoch_us(ts) // 60000000 AS minute, source FROM bars
+WHERE ts >= make_timestamp(?)
+"""
+
+_UNHEALED = """
+SELECT DISTINCT symbol_id, epoch_us(ts) // 60000000 AS minute FROM differences
+WHERE ts >= make_timestamp(?) AND NOT healed AND NOT isnan(theirs)
+"""
+
 _MINUTES = """
 SELECT symbol_id, epoch_us(ts) // 60000000 AS minute, open, high, low, close, volume,
     greatest(trades, 1) AS trades,
@@ -68,7 +82,17 @@ SELECT (epoch_us(ts) - ?) // 60000000 AS minute, sum(volume)::DOUBLE AS volume
 FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY ALL
 """
 
+_BARS_BY_MINUTE = """
+SELECT (epoch_us(ts) - ?) // 60000000 AS minute, count(*) AS bars
+FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY ALL
+"""
+
 _ALERTS = "SELECT symbol, count(*) FROM alerts WHERE ts >= ? AND ts < ? GROUP BY symbol"
+
+_FIRED = """
+SELECT ts, rule, coalesce(price, 'nan'), coalesce("values", '')
+FROM fired WHERE symbol_id = ? AND ts >= ? AND ts < ? ORDER BY ts, rule
+"""
 
 _GAPS = """
 SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
@@ -76,32 +100,12 @@ SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
 FROM gaps WHERE session_date = ? ORDER BY from_ts
 """
 
+_KINDS = "SELECT minute, kinds FROM minute_verdicts WHERE session_date = ? ORDER BY minute"
+
 _COUNTS = """
 SELECT (SELECT count(*) FROM symbols), (SELECT count(*) FROM bars),
     (SELECT count(*) FROM fired), (SELECT count(*) FROM gaps)
 """
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BarColumns:
-    """One symbol's bars, oldest first; only minutes that traded.
-
-    `minute` counts minutes since 1970 (UTC), prices are dollars, `volume` shares; `trades` is -1
-    and `vwap` NaN for bars that came without them. `source` holds `BarSource` numbers.
-    """
-
-    minute: Int64s
-    open: NDArray[np.float64]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    close: NDArray[np.float64]
-    volume: Int64s
-    trades: Int64s
-    vwap: NDArray[np.float64]
-    source: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.minute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +139,15 @@ class Reader:
         self._lock = Lock()
 
     @classmethod
-    def open(cls, path: Path, *, connect: Connect = connect_file) -> Reader:
+    def open(
+        cls, path: Path, *, connect: Connect = connect_file, may_be_held: bool = True
+    ) -> Reader:
         """Open a database that nobody is writing, for reading only; `release` closes it.
+
+        Args:
+            path: The database.
+            connect: What opens the file.
+            may_be_held: Whether somebody may be writing it: false for a copy, which nobody writes.
 
         Raises:
             StoreHeldError: It is being written.
@@ -148,11 +159,12 @@ class Reader:
             open_database(path, read_only=True, connect=connect)
         # The hold proves that no writer has the file; from then on DuckDB's own lock keeps writers
         # away, and other readers are let in.
-        hold = Hold(path, named=False)
+        hold = Hold(path, named=False) if may_be_held else None
         try:
             connection = open_database(path, read_only=True, connect=connect)
         finally:
-            hold.release()
+            if hold is not None:
+                hold.release()
         try:
             check_readable(connection, name)
         except (duckdb.Error, StoreError):
@@ -169,7 +181,7 @@ class Reader:
                 self._cursor.close()
                 self._cursor = None
 
-    def bars(self, symbol: str, start: datetime | int, end: datetime | int) -> BarColumns:
+    def bars(self, symbol: str, start: datetime | int, end: datetime | int) -> SymbolBars:
         """Return the bars of `symbol` whose minute begins in [start, end), oldest first.
 
         `start` and `end` are ns since 1970 or datetimes, UTC where they have no zone. A symbol
@@ -180,7 +192,7 @@ class Reader:
             number = self._number_of(symbol, cursor)
             columns = fetch_arrays(cursor.execute(_BARS, [number, *span]))
         order = np.argsort(columns["minute"], kind="stable")
-        return BarColumns(**{name: column[order] for name, column in columns.items()})
+        return SymbolBars(**{name: column[order] for name, column in columns.items()})
 
     def previous_closes(self, before: date, oldest: date) -> dict[str, tuple[float, date, bool]]:
         """Return each symbol's latest close of a session date in [oldest, before).
@@ -229,6 +241,23 @@ class Reader:
         known = slots >= 0
         return BarBatch(
             slot=slots[known], **{name: column[known] for name, column in columns.items()}
+        )
+
+    def bar_sources(self, start_ns: int, symbols: Sequence[str]) -> BarSources:
+        """Return which of `symbols` have a bar of which minute from that of `start_ns` on."""
+        slot_of = self._slot_of(symbols)
+        span = [start_ns // MINUTE_NS * 60_000_000]
+        with self._asking() as cursor:
+            columns = fetch_arrays(cursor.execute(_BAR_SOURCES, span))
+            lacking = fetch_arrays(cursor.execute(_UNHEALED, span))
+        slots, lacks = slot_of[columns["symbol_id"]], slot_of[lacking["symbol_id"]]
+        known = slots >= 0
+        return BarSources(
+            slots[known].astype(np.int64),
+            columns["minute"][known],
+            columns["source"][known],
+            lacks[lacks >= 0].astype(np.int64),
+            lacking["minute"][lacks >= 0],
         )
 
     def _slot_of(self, symbols: Sequence[str]) -> NDArray[np.int32]:
@@ -281,17 +310,70 @@ class Reader:
                 found.append(volume / volume.sum())
         return np.array(found).reshape(-1, minutes)
 
+    def bar_counts(self, spans: Sequence[tuple[int, int]], minutes: int) -> NDArray[np.int64]:
+        """Return how many symbols had a bar in each minute of some days, shape (days, minutes).
+
+        Args:
+            spans: Begin and end of each day, in ns since 1970; days without a bar are left out.
+            minutes: How many minutes each of them has.
+        """
+        found = []
+        for start_ns, end_ns in spans:
+            with self._asking() as cursor:
+                span = [start_ns // 1000, start_ns // 1000, end_ns // 1000]
+                columns = fetch_arrays(cursor.execute(_BARS_BY_MINUTE, span))
+            if len(columns["minute"]):
+                found.append(np.zeros(minutes, np.int64))
+                found[-1][columns["minute"]] = columns["bars"]
+        return np.array(found, np.int64).reshape(-1, minutes)
+
     def alerts(self, begin_ns: int, end_ns: int) -> dict[str, int]:
         """Return how many alerts each symbol had between two instants (ns since 1970)."""
         with self._asking() as cursor:
             rows = cursor.execute(_ALERTS, [begin_ns, end_ns]).fetchall()
         return {str(symbol): int(count) for symbol, count in rows}
 
+    def fired(self, symbol: str, begin_ns: int, end_ns: int) -> tuple[Fired, ...]:
+        """Return a symbol's alerts between two instants (ns since 1970), oldest first."""
+        with self._asking() as cursor:
+            number = self._number_of(symbol, cursor)
+            rows = cursor.execute(_FIRED, [number, begin_ns, end_ns]).fetchall()
+        return tuple(Fired(ts, symbol, rule, price, values) for ts, rule, price, values in rows)
+
     def gaps(self, session_date: date) -> tuple[Gap, ...]:
         """Return the gaps of a session date, oldest first."""
         with self._asking() as cursor:
             rows = cursor.execute(_GAPS, [session_date]).fetchall()
         return tuple(Gap(*row) for row in rows)
+
+    def minute_kinds(
+        self, session_date: date, symbols: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Return the stored minutes (since 1970) of a session date, and their verdicts.
+
+        The verdicts are shape (minutes, len(symbols)): 0 traded, 1 backfilled, 2 quiet, 3 missing,
+        4 unknown, `NO_VERDICT` where nothing is stored of a symbol.
+        """
+        with self._asking() as cursor:
+            columns = fetch_arrays(cursor.execute(_KINDS, [session_date]))
+            numbers = dict(cursor.execute("SELECT symbol, id FROM symbols").fetchall())
+        count = len(numbers)
+        # A symbol without a number takes what stands after the last one.
+        places = np.array([numbers.get(symbol, count) for symbol in symbols], np.int64)
+        kinds = np.full((len(columns["minute"]), len(symbols)), NO_VERDICT, np.uint8)
+        for row, packed in enumerate(columns["kinds"].tolist()):
+            kinds[row] = unpack_kinds(bytes(packed), count + 1)[places]
+        return columns["minute"], kinds
+
+    def columns(self, query: str, values: Sequence[object] = ()) -> dict[str, NDArray[Any]]:
+        """Return the columns of a query's result by name; none of its values may be NULL."""
+        with self._asking() as cursor:
+            return fetch_arrays(cursor.execute(query, values))
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """Return the rows of a query's result."""
+        with self._asking() as cursor:
+            return cursor.execute(query, values).fetchall()
 
     def counts(self) -> Counts:
         """Return how many rows the database holds."""

@@ -67,7 +67,39 @@ _CHECKPOINTS = (
     "CREATE TABLE minute_marks (session_date DATE, minute BIGINT, marks BLOB)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES + _VIEWS, _CHECKPOINTS)
+_PROOF = (
+    "ALTER TABLE verdicts ADD COLUMN verified BIGINT",
+    "ALTER TABLE states ADD COLUMN trades BIGINT",
+    "ALTER TABLE states ADD COLUMN bars BIGINT",
+    "ALTER TABLE states ADD COLUMN dollars DOUBLE",
+    "ALTER TABLE states ADD COLUMN last_trade TIMESTAMP",
+    "ALTER TABLE states ADD COLUMN last_quote TIMESTAMP",
+    """CREATE OR REPLACE VIEW symbol_state AS SELECT
+        symbol, session_date, mark, last, bid, ask, prev_close, prev_close_source, chg, volume,
+        tier, updated_at, trades, bars, dollars, last_trade, last_quote
+        FROM states JOIN symbols ON symbols.id = states.symbol_id""",
+    # kinds: see store.minute_kinds.
+    "CREATE TABLE minute_verdicts (session_date DATE, minute BIGINT, kinds BLOB)",
+    """CREATE TABLE differences (
+        session_date DATE, symbol_id INTEGER, ts TIMESTAMP, field VARCHAR, ours DOUBLE,
+        theirs DOUBLE, healed BOOLEAN)""",
+    """CREATE TABLE days (
+        session_date DATE, first_ts TIMESTAMP, last_ts TIMESTAMP, records BIGINT, trades BIGINT,
+        bars BIGINT, symbols BIGINT, elapsed BIGINT, completeness DOUBLE, density DOUBLE,
+        gaps BIGINT, healed BIGINT, unknown BIGINT, compared BIGINT, equal BIGINT,
+        differing BIGINT, lacking BIGINT, surplus BIGINT, verified DOUBLE, late BIGINT,
+        unmapped BIGINT)""",
+    """CREATE OR REPLACE VIEW coverage AS SELECT
+        session_date, symbol, elapsed, traded, backfilled, quiet, missing, unknown,
+        (traded + backfilled + quiet) / nullif(elapsed, 0) AS completeness,
+        (traded + backfilled) / nullif(elapsed, 0) AS density, verified
+        FROM verdicts JOIN symbols ON symbols.id = verdicts.symbol_id""",
+    """CREATE VIEW bar_differences AS SELECT
+        session_date, symbol, ts, field, ours, theirs, healed
+        FROM differences JOIN symbols ON symbols.id = differences.symbol_id""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES + _VIEWS, _CHECKPOINTS, _PROOF)
 """Step n brings a database of schema version n to version n + 1; an empty file has version 0."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -73,7 +73,9 @@ INSERT_STATES = """
 INSERT INTO states SELECT
     $1, symbol_id, nullif(mark, 'nan'), nullif(last, 'nan'), nullif(bid, 'nan'),
     nullif(ask, 'nan'), nullif(prev_close, 'nan'), prev_close_source, nullif(chg, 'nan'), volume,
-    tier, make_timestamp($2)
+    tier, make_timestamp($2), trades, bars, nullif(notional, 'nan'),
+    CASE WHEN trade_ns > 0 THEN make_timestamp_ns(trade_ns)::TIMESTAMP END,
+    CASE WHEN quote_ns > 0 THEN make_timestamp_ns(quote_ns)::TIMESTAMP END
 FROM incoming
 """
 
@@ -96,3 +98,38 @@ INSERT_CHECKPOINT = "INSERT INTO checkpoints VALUES (?, ?)"
 DELETE_OLD_MARKS = "DELETE FROM minute_marks WHERE session_date <> ? OR minute < ?"
 DELETE_MARKS = "DELETE FROM minute_marks WHERE minute = ?"
 INSERT_MARKS = "INSERT INTO minute_marks VALUES (?, ?, ?)"
+
+DELETE_COVERAGE = """
+DELETE FROM verdicts USING incoming
+WHERE verdicts.session_date = ? AND verdicts.symbol_id = incoming.symbol_id
+"""
+INSERT_COVERAGE = """
+INSERT INTO verdicts SELECT
+    $1, symbol_id, $2, traded, backfilled, quiet, missing, unknown,
+    CASE WHEN verified >= 0 THEN verified END
+FROM incoming
+"""
+
+KINDS = "SELECT kinds FROM minute_verdicts WHERE session_date = ? AND minute = ?"
+DELETE_KINDS = "DELETE FROM minute_verdicts WHERE session_date = ? AND minute = ?"
+INSERT_KINDS = "INSERT INTO minute_verdicts VALUES (?, ?, ?)"
+
+DELETE_DIFFERENCES = """
+DELETE FROM differences USING incoming
+WHERE differences.session_date = ? AND differences.symbol_id = incoming.symbol_id
+    AND differences.ts = incoming.ts AND differences.field = incoming.field
+"""
+INSERT_DIFFERENCES = """
+INSERT INTO differences SELECT
+    ?, symbol_id, ts, field, nullif(ours, 'nan'), nullif(theirs, 'nan'), healed
+FROM incoming
+"""
+
+DELETE_DAY = "DELETE FROM days WHERE session_date = ?"
+INSERT_DAY = """
+INSERT INTO days SELECT $1,
+    CASE WHEN $2 > 0 THEN make_timestamp_ns($2)::TIMESTAMP END,
+    CASE WHEN $3 > 0 THEN make_timestamp_ns($3)::TIMESTAMP END,
+    $4, $5, $6, $7, $8, nullif($9, 'nan'), nullif($10, 'nan'), $11, $12, $13, $14, $15, $16, $17,
+    $18, nullif($19, 'nan'), $20, $21
+"""

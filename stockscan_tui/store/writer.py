@@ -7,26 +7,34 @@ belong to the writer's thread once it runs.
 from __future__ import annotations
 
 import atexit
+import math
+import shutil
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from time import perf_counter
+from typing import Protocol
 from weakref import WeakSet
 
 import duckdb
 
 from stockscan_tui.errors import StoreError
+from stockscan_tui.log import LOG
 from stockscan_tui.market.batch import Batch
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import Connect, connect_file, one_line, open_database
 from stockscan_tui.store.ledger import Ledger, new_run
 from stockscan_tui.store.lock import Hold
+from stockscan_tui.store.pruning import Limits
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.schema import migrate
+from stockscan_tui.store.snapshot_file import SnapshotFile
 
 _EXIT_TIMEOUT_S = 5.0
+# How often the disk is looked at, in seconds.
+_LOOK_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +42,24 @@ class WriterStatus:
     """How the writing goes.
 
     `queue` counts the batches that are not yet committed, `rows_written` the bars that are;
-    `error` is a sentence while the database does not take what it is given, else empty.
+    `error` is a sentence while the database does not take what it is given, else empty. `commits`
+    counts the batches that are in; `file_bytes` is the file's size and `free_bytes` what is left
+    on its disk, as of a few seconds ago, -1 where that is not known.
     """
 
     queue: int = 0
     rows_written: int = 0
     last_batch_ms: float = 0.0
     error: str = ""
+    commits: int = 0
+    file_bytes: int = -1
+    free_bytes: int = -1
+
+
+class _Holder(Protocol):
+    """Who holds a cursor of the database."""
+
+    def release(self) -> None: ...
 
 
 class Writer:
@@ -67,7 +86,8 @@ class Writer:
         self._connection_lock = Lock()
         self._connection: duckdb.DuckDBPyConnection | None = self._open_connection()
         self._run, self._ledger = self._begin_run(self._connection)
-        self._readers: WeakSet[Reader] = WeakSet()
+        self._readers: WeakSet[_Holder] = WeakSet()
+        self._limits: Limits | None = None
         self._queue: deque[Batch] = deque()
         self._changed = Condition()
         self._closing = self._ended = False
@@ -75,6 +95,9 @@ class Writer:
         self._hurry = Event()
         self._rows_written = 0
         self._last_batch_ms = 0.0
+        self._commits = 0
+        self._room = (-1, -1)
+        self._looked_s = -math.inf
         self._cause = ""
         self._thread = Thread(target=self._run_thread, name="store", daemon=True)
         self._thread.start()
@@ -153,6 +176,9 @@ class Writer:
             rows_written=self._rows_written,
             last_batch_ms=self._last_batch_ms,
             error=f"{error} They are kept in memory." if cause else "",
+            commits=self._commits,
+            file_bytes=self._room[0],
+            free_bytes=self._room[1],
         )
 
     def reader(self) -> Reader:
@@ -161,6 +187,19 @@ class Writer:
         with self._connection_lock:
             self._readers.add(reader)
         return reader
+
+    def snapshot_file(self) -> SnapshotFile:
+        """Return what makes copies of what is committed, for one thread; it outlives reopenings."""
+        made = SnapshotFile(self._path, self._cursor)
+        with self._connection_lock:
+            self._readers.add(made)
+        return made
+
+    def prune(self, limits: Limits) -> None:
+        """Let go what is kept no longer, a little whenever no batch waits; returns at once."""
+        with self._changed:
+            self._limits = limits
+            self._changed.notify_all()
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until everything handed over is committed; returns whether it is."""
@@ -202,7 +241,12 @@ class Writer:
 
     def _run_thread(self) -> None:
         try:
-            while (batch := self._next_batch()) is not None and self._write(batch):
+            while (work := self._next_work()) is not None:
+                if isinstance(work, Limits):
+                    self._prune(work)
+                    continue
+                if not self._write(work):
+                    break
                 with self._changed:
                     self._queue.popleft()
                     self._changed.notify_all()
@@ -215,12 +259,46 @@ class Writer:
                 self._ended = True
                 self._changed.notify_all()
 
-    def _next_batch(self) -> Batch | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closing)
-            # Decided under the lock, so that no batch is taken in after the last look.
-            self._ended = not self._queue
-            return self._queue[0] if self._queue else None
+    def _next_work(self) -> Batch | Limits | None:
+        """Return what to do next once there is anything; None for the end."""
+        while True:
+            self._look_at_room()
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._queue or self._closing or self._limits, _LOOK_S
+                )
+                if self._queue:
+                    return self._queue[0]
+                if self._closing:
+                    # Decided under the lock, so that no batch is taken in after the last look.
+                    self._ended = True
+                    return None
+                if self._limits is not None:
+                    return self._limits
+
+    def _prune(self, limits: Limits) -> None:
+        """Do one step; where there is no more to do, or it fails, leave it at that."""
+        more = False
+        try:
+            more = self._connection is not None and self._ledger.prune(limits)
+        except duckdb.Error as error:
+            LOG.warning("what is old stays for now: %s", one_line(error))
+            if not self._ledger.recover():
+                self._drop_connection()
+        if not more:
+            with self._changed:
+                if self._limits is limits:
+                    self._limits = None
+
+    def _look_at_room(self) -> None:
+        """See every few seconds how large the file is, and what room its disk has."""
+        if perf_counter() - self._looked_s < _LOOK_S:
+            return
+        self._looked_s = perf_counter()
+        try:
+            self._room = (self._path.stat().st_size, shutil.disk_usage(self._path.parent).free)
+        except OSError:
+            self._room = (-1, -1)
 
     def _write(self, batch: Batch) -> bool:
         """Apply a batch, again and again until it is in; False if `close` gave it up."""
@@ -234,10 +312,12 @@ class Writer:
                 self._cause = one_line(error).rstrip(".")
                 if self._connection is not None and not self._ledger.recover():
                     self._drop_connection()
+                self._look_at_room()
                 self._hurry.wait(self._retry_s)
                 self._hurry.clear()
                 continue
             self._last_batch_ms = (perf_counter() - started) * 1e3
+            self._commits += 1
             self._rows_written += _bar_count(batch)
             self._cause = ""
             return True

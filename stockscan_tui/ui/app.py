@@ -8,35 +8,48 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from textual import on
 from textual.app import App
 from textual.binding import BindingType
+from textual.timer import Timer
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.errors import StockscanError
+from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import LIVE_PHASES, Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
+from stockscan_tui.market.troubles import Told
+from stockscan_tui.market.vitals import LagMeter
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.lists import Toplist, start_key
 from stockscan_tui.scan.picking import Picker
 from stockscan_tui.ui import format as fmt
-from stockscan_tui.ui.commands import BOARD, EVERYWHERE, SYMBOL, bindings
+from stockscan_tui.ui.commands import BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL, bindings
 from stockscan_tui.ui.desk import Desk
+from stockscan_tui.ui.moving import Mover, refusal
 from stockscan_tui.ui.palette import Everything
 from stockscan_tui.ui.player import Player
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.screens.board import BoardScreen
+from stockscan_tui.ui.screens.go_to import GoToScreen
+from stockscan_tui.ui.screens.health import HealthScreen
 from stockscan_tui.ui.screens.help import HelpScreen, Section
 from stockscan_tui.ui.screens.leave import LeaveScreen
 from stockscan_tui.ui.screens.opening import OpeningScreen
-from stockscan_tui.ui.screens.symbol import SymbolScreen
+from stockscan_tui.ui.screens.symbol import Left, SymbolScreen
 from stockscan_tui.ui.theme import DARK, THEMES, next_theme
+from stockscan_tui.ui.widgets.timeline import TimelineBar
 
 POLL_S = 0.25
 OPENING_POLL_S = 0.05
+# After a move through time it is looked at more often, until the market is there.
+MOVED_POLL_S, MOVED_POLLS = 0.05, 20
 AT_REST_S = 2.5
+TROUBLE_S = 30.0
+PREPARE_S = 0.8
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 1000.0, math.inf)
 
 
@@ -81,8 +94,12 @@ class StockscanApp(App[int]):
         "screens/watchlists.tcss",
         "screens/save_list.tcss",
         "screens/export.tcss",
+        "screens/go_to.tcss",
+        "screens/health.tcss",
+        "widgets/timeline.tcss",
     ]
-    BINDINGS: ClassVar[list[BindingType]] = bindings(EVERYWHERE)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE), *bindings(REPLAY)]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-short"), (36, "-tall"), (50, "-towering")]
 
     def __init__(
         self,
@@ -111,9 +128,16 @@ class StockscanApp(App[int]):
         self._crash: BaseException | None = None
         self._told = ""
         self._board: BoardScreen | None = None
+        self._single: SymbolScreen | None = None
+        self._symbol: SymbolScreen | None = None
         self._held: Snapshot | None = None
         self._shown: Snapshot | None = None
         self._shown_on: object = None
+        self._troubles = Told()
+        self._drawing = LagMeter()
+        self._health: HealthScreen | None = None
+        self._mover = Mover(clock)
+        self._look_again: Timer | None = None
         self._leaving = threading.Event()
         self._for_s = math.inf
         self._opener = threading.Thread(target=self._open, name="stockscan-open", daemon=True)
@@ -196,7 +220,12 @@ class StockscanApp(App[int]):
         else:
             self._begin_list(snapshot)
             self._board = BoardScreen(self._ranking, self._desk)
+            self._single = SymbolScreen(self._ranking, player)
+            self.install_screen(self._single, "symbol")
+            # Begun below the board, and furnished when there is time, so that it opens at once.
+            self.switch_screen(self._single)
             self.switch_screen(self._board)
+            self.set_timer(PREPARE_S, self._single.prepare)
             self.set_timer(AT_REST_S, self._at_rest)
             self.call_after_refresh(self._poll)
         if player is not None and player.failure():
@@ -213,6 +242,7 @@ class StockscanApp(App[int]):
         snapshot = self._player.snapshot() if self._player is not None else None
         if snapshot is None or self._board is None or not self._board.ready or self._leaving_now:
             return
+        self._tell_troubles(snapshot)
         self._show(snapshot)
         failure = self._player.failure() if self._player is not None else ""
         if failure and failure != self._told:
@@ -221,35 +251,98 @@ class StockscanApp(App[int]):
 
     def _show(self, snapshot: Snapshot) -> None:
         now_s = self._clock.now_ns() / 1e9
+        if snapshot is not self._shown and snapshot.made_ns:
+            self.call_after_refresh(self._measure_drawing, snapshot.made_ns)
         still = snapshot is self._shown and self.screen is self._shown_on and not self._held
         if still and (self._board is None or self._board.settled(now_s)):
             return
         self._shown, self._shown_on = snapshot, self.screen
+        leapt = snapshot.leap != self._ranking.leap
+        if leapt and self._held:
+            self._let_go()
         if self._held:
             # The feed goes on behind what is looked at.
-            snapshot = replace(self._held, feed=snapshot.feed, health=snapshot.health)
-        screen = self.screen
-        if isinstance(screen, SymbolScreen) and screen.ready:
-            screen.show(snapshot, now_s)
-        elif self._board is not None:
+            snapshot = replace(
+                self._held, feed=snapshot.feed, health=snapshot.health, vitals=snapshot.vitals
+            )
+        single = self._symbol
+        if self._board is not None and (leapt or single is None):
             self._board.show(snapshot, now_s)
-        selected = self._ranking.selected
-        if self._player is not None and selected is not None:
-            self._player.focus(snapshot.symbols[selected])
+        if single is not None:
+            single.show(snapshot, now_s)
+        if self._health is not None:
+            self._health.show(snapshot, self._drawing.figures(self._clock.now_ns()))
+        focus = single.symbol if single is not None else self._ranking.name
+        if self._player is not None and focus:
+            self._player.focus(focus)
         if self._player is not None and self._board is not None and self._board.ready:
             wanted = self._board.wanted
             if wanted != self._wanted:
                 self._wanted = wanted
                 self._player.want(wanted)
 
+    def _measure_drawing(self, made_ns: int) -> None:
+        """A picture is on the screen: note how long that took since it was made."""
+        now_ns = self._clock.now_ns()
+        self._drawing.note(now_ns, (now_ns - made_ns) / 1e6)
+
+    def _tell_troubles(self, snapshot: Snapshot) -> None:
+        """Say once of each trouble that it has begun, and that it is over."""
+        begun, over = self._troubles.look(snapshot.vitals.troubles)
+        for trouble in begun:
+            self.notify(
+                printable(f"{trouble.sentence}."), title="✗ alarm", severity="error", markup=False,
+                timeout=TROUBLE_S,
+            )  # fmt: skip
+        for trouble in over:
+            self.notify(printable(f"{trouble.over}."), title="✓ over", markup=False)
+
     # --- commands ------------------------------------------------------------------------------
+
+    def action_health(self) -> None:
+        """Show how feed, bars and machine are, or go back from there."""
+        if isinstance(self.screen, HealthScreen):
+            self.screen.action_back()
+        elif self._health is None and self._shown is not None:
+            self._health = HealthScreen(self._ranking)
+            self.push_screen(self._health, self._health_left)
+            self.call_after_refresh(self._poll)
+
+    def _health_left(self, shown_list: str | None) -> None:
+        """Go on with what was shown before, or with a list."""
+        self._health = None
+        if shown_list:
+            self.show_list(shown_list)
+        self._poll()
 
     def action_open(self) -> None:
         """Open the selected symbol."""
-        if self._ranking.selected is None or not isinstance(self.screen, BoardScreen):
+        if self._ranking.selected is not None and isinstance(self.screen, BoardScreen):
+            self.open_symbol(self._ranking.name)
+
+    def open_symbol(self, symbol: str) -> None:
+        """Show a symbol on the whole screen."""
+        snapshot = self._shown
+        if self._symbol is not None:
+            self._symbol.open(symbol)
+        elif self._single is not None and snapshot is not None:
+            self._symbol = self._single
+            self._symbol.begin(symbol, self._held or snapshot, self._clock.now_ns() / 1e9)
+            self.push_screen(self._symbol, self._symbol_left)
+
+    def _symbol_left(self, left: Left | None) -> None:
+        """Go on with the board: on the symbol's row if it is there, else on the one before."""
+        if self._symbol is not None:
+            self._symbol.end()
+        self._symbol = None
+        self._poll()
+        if self._board is None or left is None:
             return
-        self.push_screen(SymbolScreen(self._ranking))
-        self.call_after_refresh(self._poll)
+        self._ranking.jump_to(left.symbol)
+        self._board.refresh_order()
+        self._ranking.jump_to("")
+        if left.shown_list:
+            self._board.show_list(left.shown_list)
 
     def action_help(self) -> None:
         """Show keys and metrics."""
@@ -278,6 +371,8 @@ class StockscanApp(App[int]):
             ("Everywhere", EVERYWHERE),
             ("Board", BOARD),
             ("Symbol", SYMBOL),
+            ("Health panel, after h", HEALTH),
+            ("Through time", REPLAY),
             ("Columns, after c", COLUMNS),
             ("Watchlists, after W", WATCHLISTS),
         )
@@ -289,11 +384,16 @@ class StockscanApp(App[int]):
 
     def show_list(self, key_or_name: str) -> None:
         """Show a list of the board."""
-        if self._board is not None:
+        if self._symbol is not None:
+            self._symbol.action_list(key_or_name)
+        elif self._board is not None:
             self._board.show_list(key_or_name)
 
     def jump_to(self, symbol: str) -> None:
-        """Select a symbol on the board; what hides it is lifted."""
+        """Select a symbol on the board; what hides it is lifted. On a symbol's screen, open it."""
+        if self._symbol is not None:
+            self._symbol.open(symbol)
+            return
         board = self._board
         if board is None:
             return
@@ -313,13 +413,79 @@ class StockscanApp(App[int]):
         """Pause the replay, or go on; of a live feed hold the picture, and let go of it."""
         snapshot = self._player.snapshot() if self._player is not None else None
         if snapshot is not None and snapshot.feed.phase in LIVE_PHASES:
-            self._held = None if self._held else snapshot
-            if self._board is not None:
-                now_s = self._clock.now_ns() / 1e9
-                self._board.hold(now_s if self._held is not None else None)
+            if self._held:
+                self._let_go()
+            else:
+                self._held = snapshot
+                if self._board is not None:
+                    self._board.hold(self._clock.now_ns() / 1e9)
             self._poll()
         elif self._player is not None and snapshot is not None:
             self._player.set_paused(snapshot.feed.phase is not Phase.PAUSED)
+
+    def _let_go(self) -> None:
+        self._held = None
+        if self._board is not None:
+            self._board.hold(None)
+
+    def action_move_by(self, seconds: int) -> None:
+        """Move the market on, or back, by so many seconds."""
+        self._move(lambda player, s: self._mover.by(player, s, seconds * SECOND_NS))
+
+    def action_move_to_alert(self, step: int) -> None:
+        """Move to the next alert, or to the one before."""
+        self._move(lambda player, s: self._mover.to_alert(player, s, step))
+
+    def action_to_now(self) -> None:
+        """Return from the past of a live run."""
+        self._move(self._mover.to_now)
+
+    def move_to(self, ns: int) -> None:
+        """Move the market to an instant, in ns since 1970."""
+        self._move(lambda player, s: self._mover.to(player, s, ns))
+
+    def action_go_to(self) -> None:
+        """Ask for a time, and move there."""
+        snapshot = self._player.snapshot() if self._player is not None else None
+        if snapshot is None or isinstance(self.screen, OpeningScreen | GoToScreen):
+            return
+        refused = refusal(snapshot)
+        if refused or snapshot.timeline is None:
+            self._say(refused)
+            return
+        asked = GoToScreen(self._mover.whereabouts(snapshot), snapshot.timeline)
+        self.push_screen(asked, lambda ns: self.move_to(ns) if ns is not None else None)
+
+    @on(TimelineBar.Sought)
+    def _sought(self, event: TimelineBar.Sought) -> None:
+        self.move_to(event.ns)
+
+    @on(TimelineBar.PaceClicked)
+    def _pace_clicked(self) -> None:
+        self.action_pause()
+
+    def _move(self, move: Callable[[Player, Snapshot], str]) -> None:
+        """Move through time, look at once what comes of it, and say what is in the way."""
+        snapshot = self._player.snapshot() if self._player is not None else None
+        if self._player is None or snapshot is None or self._board is None:
+            return
+        refused = move(self._player, snapshot)
+        if refused:
+            self._say(refused)
+            return
+        if self._held:
+            self._let_go()
+        if self._look_again is not None:
+            self._look_again.stop()
+        self._look_again = self.set_interval(MOVED_POLL_S, self._poll, repeat=MOVED_POLLS)
+
+    def _say(self, sentence: str) -> None:
+        if self._symbol is not None and self.screen is self._symbol:
+            self._symbol.say(sentence)
+        elif self._board is not None and self.screen is self._board:
+            self._board.say(sentence)
+        else:
+            self.notify(sentence, severity="warning", markup=False)
 
     def action_faster(self) -> None:
         """Play faster."""

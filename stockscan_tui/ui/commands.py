@@ -34,6 +34,7 @@ LISTS = tuple((texts.key, texts.name) for texts in DEFAULT_LISTS)
 
 EVERYWHERE = (
     Command("help", "question_mark", "help", "?", "keys", "This list of keys and columns"),
+    Command("health", "h", "health", "h", "health", "Feed, completeness, lag, disk: how all is"),
     Command("theme", "ctrl+t", "next_theme", "ctrl-t", "", "Next theme"),
     Command("palette", "ctrl+p", "command_palette", "ctrl-p", "", "Command palette"),
     Command(
@@ -79,8 +80,62 @@ BOARD = (
 
 SYMBOL = (
     Command("back", "escape", "back", "Esc", "back", "Back to the same row of the board"),
-    Command("next", "n,j,down", "next", "n", "next", "Next symbol of the list"),
-    Command("previous", "N,k,up", "previous", "N", "", "Previous symbol of the list"),
+    Command("next", "n", "next", "n", "next", "Next symbol of the list"),
+    Command("previous", "N", "previous", "N", "", "Previous symbol of the list"),
+    Command("jump", "slash", "jump", "/", "jump", "Any symbol: Tab completes, Enter opens"),
+    Command("interval", "i", "interval(1)", "i", "interval", "Bars of 1, 2, 5, 15, 60 minutes"),
+    Command("interval_back", "I", "interval(-1)", "I", "", "The interval before"),
+    Command("cross_left", "left", "cross(-1)", "←", "", "Crosshair to the left"),
+    Command("cross_right", "right", "cross(1)", "→", "", "Crosshair to the right"),
+    Command("pan_left", "shift+left", "pan(-1)", "shift-←", "", "Earlier bars"),
+    Command("pan_right", "shift+right", "pan(1)", "shift-→", "", "Later bars"),
+    Command("zoom_in", "plus,equals_sign", "zoom(1)", "+", "zoom", "Fewer bars, wider"),
+    Command("zoom_out", "minus", "zoom(-1)", "-", "", "More bars, narrower"),
+    Command("panel", "tab", "panel(1)", "Tab", "panel", "Figures, minutes, trades, bars, alerts"),
+    Command("panel_back", "shift+tab", "panel(-1)", "shift-Tab", "", "The panel before"),
+    Command("row_down", "j,down", "move(1)", "j ↓", "", "Next row; among the minutes next hour"),
+    Command("row_up", "k,up", "move(-1)", "k ↑", "", "Previous row, or hour"),
+    Command("first", "g,home", "end(0)", "g", "", "First row"),
+    Command("last", "G,end", "end(1)", "G", "", "Last row"),
+    Command("half_on", "ctrl+d,pagedown", "page(1)", "ctrl-d", "", "Half a page down"),
+    Command("half_back", "ctrl+u,pageup", "page(-1)", "ctrl-u", "", "Half a page up"),
+    Command("sort_bars", "s", "sort", "s", "", "Sort the bars by the next column"),
+    Command("turn_bars", "S", "reverse", "S", "", "Turn the order of the bars round"),
+    Command("enter", "enter", "enter", "Enter", "", "On an alert: move there in time"),
+    Command("copy_row", "y", "copy", "y", "", "Copy the row under the cursor, or the symbol"),
+    Command("export_bars", "e", "export", "e", "", "Export the bars: CSV, Parquet, or a picture"),
+    *(
+        Command(f"to_list_{key}", key, f"list('{key}')", key, "", f"Back, to list {key}: {name}")
+        for key, name in LISTS
+    ),
+)
+
+HEALTH = (
+    Command("leave_health", "escape", "back", "Esc", "back", "Back to what was shown before"),
+    Command("figure_down", "j,down", "move(1)", "j ↓", "move", "Next figure"),
+    Command("figure_up", "k,up", "move(-1)", "k ↑", "", "Previous figure"),
+    Command("figure_right", "right", "aside(1)", "→", "", "Figure at the right"),
+    Command("figure_left", "left", "aside(-1)", "←", "", "Figure at the left"),
+    Command("first_figure", "g,home", "end(0)", "g", "", "First figure"),
+    Command("last_figure", "G,end", "end(1)", "G", "", "Last figure"),
+    Command("figures_on", "ctrl+d,pagedown", "page(1)", "ctrl-d", "", "Half a page down"),
+    Command("figures_back", "ctrl+u,pageup", "page(-1)", "ctrl-u", "", "Half a page up"),
+    Command("copy_figure", "y", "copy", "y", "copy", "Copy the figure under the cursor"),
+    *(
+        Command(f"health_to_{key}", key, f"list('{key}')", key, "", f"To list {key}: {name}")
+        for key, name in LISTS
+    ),
+)
+
+REPLAY = (
+    Command("minute_back", "left_square_bracket", "move_by(-60)", "[", "", "A minute back"),
+    Command("minute_on", "right_square_bracket", "move_by(60)", "]", "", "A minute on"),
+    Command("quarter_back", "left_curly_bracket", "move_by(-900)", "{", "", "15 minutes back"),
+    Command("quarter_on", "right_curly_bracket", "move_by(900)", "}", "", "15 minutes on"),
+    Command("alert_before", "comma", "move_to_alert(-1)", ",", "", "To the alert before"),
+    Command("alert_after", "full_stop", "move_to_alert(1)", ".", "", "To the next alert"),
+    Command("go_to", "T", "go_to", "T", "to a time", "To a time: 10:30, +15m, open"),
+    Command("now", "L", "to_now", "L", "", "From the past of a live feed back to now"),
 )
 
 

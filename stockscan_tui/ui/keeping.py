@@ -18,11 +18,11 @@ from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import new_york_time
 from stockscan_tui.market.metrics import MetricKey, values_of
 from stockscan_tui.market.snapshot import Snapshot
-from stockscan_tui.market.text import printable
 from stockscan_tui.scan.expression import Expression, parse
 from stockscan_tui.scan.lists import Toplist
 from stockscan_tui.ui.columns import Column, column_width, default_columns
 from stockscan_tui.ui.desk import Desk
+from stockscan_tui.ui.exporting import write_view
 from stockscan_tui.ui.ranking import Ranking
 
 if TYPE_CHECKING:
@@ -235,26 +235,11 @@ class Keeping:
         self._app.push_screen(ExportScreen(default, name), write)
 
     async def _write(self, path: Path, snapshot: Snapshot) -> None:
-        from stockscan_tui.scan.watchlists import replace_text  # noqa: PLC0415
-        from stockscan_tui.store.export import write_table  # noqa: PLC0415
-
         rows = self._ranking.rows
         keys = [column.key for column in self._board.columns]
         picture = self._app.export_screenshot() if path.suffix == ".svg" else ""
-
-        def work() -> int:
-            if picture:
-                replace_text(path, picture)
-                return 0
-            return write_table(path, table_of(snapshot, rows, keys))
-
-        try:
-            count = await asyncio.to_thread(work)
-        except (StockscanError, OSError) as error:
-            self._board.say(f"{path.name} was not written: {error}")
-            return
-        what = "a picture" if picture else f"{count:,} rows"
-        self._board.say(f"{what} written to {printable(str(path))}")
+        said = await write_view(path, picture, lambda: table_of(snapshot, rows, keys))
+        self._board.say(said)
 
 
 def table_of(

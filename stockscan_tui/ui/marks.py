@@ -39,7 +39,7 @@ NOT_OFFICIAL = Mark("≈", "the previous close is not the official one of the da
 
 def mark_of(snapshot: Snapshot, row: int) -> tuple[str, bool]:
     """Return the word beside a symbol, empty for none, and whether it is urgent."""
-    fired = int(snapshot.alerts[row]) if len(snapshot.alerts) else 0
+    fired = _alerts(snapshot, row)
     for mark in MARKS:
         flags = snapshot.signs.get(mark.sign)
         if fired and not mark.strong:
@@ -58,12 +58,16 @@ def explanation(snapshot: Snapshot, row: int) -> str:
         for mark in MARKS
         if (flags := snapshot.signs.get(mark.sign)) is not None and flags[row]
     ]
-    fired = int(snapshot.alerts[row]) if len(snapshot.alerts) else 0
+    fired = _alerts(snapshot, row)
     if fired:
         found.append(f"!{fired} alerts today")
     if not found and _not_official(snapshot, row):
         found = [f"{NOT_OFFICIAL.word} {NOT_OFFICIAL.doc}"]
     return " · ".join(found)
+
+
+def _alerts(snapshot: Snapshot, row: int) -> int:
+    return int(snapshot.alerts[row]) if row < len(snapshot.alerts) else 0
 
 
 def _not_official(snapshot: Snapshot, row: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import Snapshot
+from stockscan_tui.market.study import Study
 
 
 class Player(Protocol):
@@ -38,6 +40,28 @@ class Player(Protocol):
 
     def know_own(self, own: Own) -> None:
         """Let the next pictures carry the user's watchlists and table."""
+        ...
+
+    def seek(self, ns: int) -> None:
+        """Move a replay to an instant, in ns since 1970."""
+        ...
+
+    def seek_by(self, ns: int) -> None:
+        """Move a replay on or back from where it is, or from where it is being moved to."""
+        ...
+
+    def to_now(self) -> None:
+        """Return from the past of a live run to now; of a replay nothing."""
+        ...
+
+    def study(self, symbol: str | None, ready: Callable[[], None] = lambda: None) -> None:
+        """Read what the database has of a symbol, None for no more; `ready` is called from
+        another thread whenever there is something new.
+        """
+        ...
+
+    def studied(self) -> Study | None:
+        """Return what was read last; None while nothing was asked for or read."""
         ...
 
     def stop(self) -> None:

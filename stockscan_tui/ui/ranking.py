@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from stockscan_tui.market.metrics import MetricKey, rank
@@ -25,6 +27,9 @@ class Ranking:
         key: The metric it is ordered by.
         ascending: Whether the smallest stands first.
         picker: Which symbols are shown.
+
+    Attributes:
+        leap: The leap of the picture that was ordered last: its rows belong to no other one.
     """
 
     def __init__(
@@ -37,8 +42,11 @@ class Ranking:
         self.rows: Integers = np.zeros(0, np.int64)
         self.picked = Picked()
         self.cursor = 0
+        self.leap = 0
         self._following = False
+        self._lost = ""
         self._wanted = ""
+        self._symbols: Sequence[str] = ()
         self._presences: dict[str, Presence] = {}
         self._ordered_s = -HOLD_S
         self._moved_s = -HOLD_S
@@ -63,6 +71,17 @@ class Ranking:
         """The selected symbol's row in the snapshot, None on an empty board."""
         return int(self.rows[self.cursor]) if len(self.rows) else None
 
+    @property
+    def name(self) -> str:
+        """The selected symbol's name, empty on an empty board."""
+        selected = self.selected
+        return self._symbols[selected] if selected is not None else ""
+
+    @property
+    def names(self) -> list[str]:
+        """The symbols in order."""
+        return [self._symbols[row] for row in self.rows.tolist()]
+
     def show_list(self, chosen: Toplist) -> None:
         """Show a list from its first row on."""
         self.list = chosen
@@ -70,6 +89,7 @@ class Ranking:
         self.picker.listed = parse(chosen.filter, self.picker.names)
         self.cursor = 0
         self._following = False
+        self._lost = ""
 
     def jump_to(self, symbol: str) -> None:
         """Select a symbol as soon as it is among the rows."""
@@ -81,11 +101,13 @@ class Ranking:
 
     def update(self, snapshot: Snapshot, now_s: float, *, force: bool = False) -> bool:
         """Order the rows anew if it is time to; returns whether it was done."""
+        leapt = snapshot.leap != self.leap
         due = now_s - self._ordered_s >= ORDER_EVERY_S and now_s - self._moved_s >= HOLD_S
-        if not due and not force and len(self.rows):
+        if not (due or force or leapt) and len(self.rows):
             return False
         self._ordered_s = now_s
-        selected = self.selected
+        selected = self._forget(snapshot) if leapt else self.selected
+        self._symbols = snapshot.symbols
         self.picked = self.picker.pick(snapshot)
         self.rows = rank(snapshot, self.key, ascending=self.ascending, rows=self.picked.rows)
         first = [snapshot.symbols[row] for row in self.rows[:LISTED].tolist()]
@@ -93,6 +115,18 @@ class Ranking:
         self._keep_selected(selected)
         self._jump(snapshot)
         return True
+
+    def _forget(self, snapshot: Snapshot) -> int:
+        """Drop what was noted of another time; returns the selected symbol's new row or -1."""
+        self.leap = snapshot.leap
+        name = self._lost or self.name
+        known = name in snapshot.symbols
+        # One that is not there at this time is looked for again after the next leap.
+        self._lost = name if self._following and not known else ""
+        self._moved_s = -HOLD_S
+        self._presences.clear()
+        self.picker.forget()
+        return snapshot.symbols.index(name) if known else -1
 
     def _keep_selected(self, selected: int | None) -> None:
         if not self._following or selected is None:
@@ -115,6 +149,7 @@ class Ranking:
         """Select the row at `place`, as near as there is one, and hold the order."""
         self.cursor = max(0, min(place, len(self.rows) - 1))
         self._following = self.cursor > 0
+        self._lost = ""
         self._moved_s = now_s
 
     def sort_by(self, key: MetricKey) -> None:

@@ -5,12 +5,18 @@ All times are wall seconds of the clock that the board is shown by.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from rich.cells import cell_len
 
+from stockscan_tui.market.completeness import share_of, verified_share
+from stockscan_tui.market.judgement import ms, percent
+from stockscan_tui.market.limits import Level, level_of
 from stockscan_tui.market.metrics import title_of
 from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
+from stockscan_tui.market.troubles import GB, bars_level
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.marks import explanation
 from stockscan_tui.ui.ranking import Ranking
@@ -23,6 +29,9 @@ FADES_S = (0.3, 2.0, 3.0)
 # A live feed goes on for hours after what went wrong once.
 PROBLEM_S = 60.0
 OFFERS = 8
+SEPARATOR = " · "
+# A live run in one of these is looking at its past.
+PLAYED_PHASES = frozenset({Phase.PRIMING, Phase.PLAYING, Phase.PAUSED, Phase.ENDED})
 
 
 class Telling:
@@ -46,6 +55,10 @@ class Telling:
         self._said_s = -HINT_S
         self._problems_told = 0
         self._problem_since_s = 0.0
+
+    def forget(self, snapshot: Snapshot) -> None:
+        """Take note of problems without telling them: they are of another time."""
+        self._problems_told = len(snapshot.health.problems)
 
     def look(self, now_s: float, *, changed: bool) -> None:
         """The board is shown, with another picture or the same."""
@@ -91,6 +104,8 @@ class Telling:
         if self.held_s is not None:
             behind = fmt.span(self.now_s - self.held_s)
             return f"held at {fmt.clock(snapshot.event_ns)}, {behind} behind · space goes on"
+        if snapshot.feed.mode != "REPLAY" and snapshot.feed.phase in PLAYED_PHASES:
+            return f"the past, {fmt.clock(snapshot.event_ns)[:5]} · L returns to now"
         if not snapshot.closes_known:
             return "no previous closes: changes are from the day's first trade"
         return ""
@@ -118,13 +133,15 @@ class Telling:
             done = f"{snapshot.feed.progress * 100:.0f} %"
             return f"closes {closes:,} ✓ · catching up, {when} reached · {done}"
         if snapshot.feed.phase is Phase.ENDED:
-            return f"end of file at {fmt.clock(snapshot.event_ns)} · q quits"
+            back = " · [ { T go back" if snapshot.timeline is not None else ""
+            return f"end of file at {fmt.clock(snapshot.event_ns)}{back} · q quits"
         selected = self._ranking.selected
         meant = explanation(snapshot, selected) if selected is not None else ""
         if meant and selected is not None:
             return f"{snapshot.symbols[selected]}: {meant}{self._time_on_list(snapshot, selected)}"
         if self.now_s - self._began_s < HINT_S:
-            return "j/k move · Enter open · / filter · 1-9 lists · ? keys"
+            moves = " · [ ] T through time" if snapshot.timeline is not None else ""
+            return f"j/k move · Enter open · / filter · 1-9 lists{moves} · ? keys"
         gone = self._ranking.presence.gone(snapshot.event_ns)
         if gone:
             return f"left the list: {' '.join(gone)}"
@@ -147,16 +164,60 @@ class Telling:
         return f"{counted}{lacking} · Enter keeps · Esc restores{tail}"
 
 
-def proof_of(snapshot: Snapshot) -> str:
-    """Return what has come in, and what became of the feed's gaps."""
+def proof_of(snapshot: Snapshot, width: int) -> str:
+    """Return how complete and how true the bars are, in as many words as `width` cells hold.
+
+    What matters least is left out first; each part whose limit is passed has its sign.
+    """
+    parts = _proofs(snapshot)
+    while len(parts) > 1 and cell_len(SEPARATOR.join(text for _, text in parts)) > width:
+        parts.remove(min(parts, key=lambda part: part[0]))
+    return SEPARATOR.join(text for _, text in parts)
+
+
+def _proofs(snapshot: Snapshot) -> list[tuple[int, str]]:
+    """Return the parts of the proof with how much each matters."""
+    health, vitals, found = snapshot.health, snapshot.vitals, snapshot.verification
+    share = share_of(snapshot.coverage).complete
+    if math.isnan(share):
+        parts = [(90, f"{health.records:,} records · no minute of a session is over yet")]
+    else:
+        sign = level_of("completeness", share * 100).sign
+        parts = [(90, f"{sign} {percent(share)} complete")]
+    pace = vitals.pace
+    if not math.isnan(pace.now):
+        usual = f" (usual {pace.usual_now:,.0f})" if not math.isnan(pace.usual_now) else ""
+        parts.append((50, f"{_turned(bars_level(pace))}{pace.now:,.0f} bars/min{usual}"))
+    if health.gaps:
+        parts.append((80, _gaps(snapshot)))
+    verified = verified_share(found)
+    if not math.isnan(verified):
+        sign = _turned(level_of("verified", verified * 100))
+        parts.append((70, f"{sign}verified {percent(verified)}"))
+    lag = vitals.lag
+    if lag.samples:
+        parts.append((60, f"{_turned(level_of('lag', lag.p99_ms))}lag {ms(lag.p50_ms)}"))
+    store = vitals.store
+    free = level_of("free_disk", store.free_bytes / GB) if store.free_bytes >= 0 else Level.UNKNOWN
+    if free > Level.GOOD:
+        parts.append((85, f"{free.sign} {store.free_bytes / GB:,.1f} GB free"))
+    parts.append((30, f"{health.bars:,} bars"))
+    return parts
+
+
+def _gaps(snapshot: Snapshot) -> str:
+    """Return what became of the feed's gaps."""
     health = snapshot.health
-    came = f"{health.records:,} records · {health.trades:,} trades · {health.bars:,} bars"
-    if not health.gaps:
-        return came
+    gaps = "1 gap" if health.gaps == 1 else f"{health.gaps:,} gaps"
     open_ones = health.gaps - health.healed
-    gaps = "1 gap" if health.gaps == 1 else f"{health.gaps} gaps"
-    if open_ones == 0:
-        passed = f"{health.repeated:,} repeated records passed over"
-        return f"{gaps} healed, no record missing · {passed} · {health.bars:,} bars"
-    mending = " · mending" if snapshot.feed.phase is not Phase.LIVE else ""
-    return f"{gaps}, {health.healed} healed · {open_ones} open: see feed_gaps{mending}"
+    if open_ones <= 0:
+        return f"{gaps} healed"
+    mending = ", mending" if snapshot.feed.phase is not Phase.LIVE else ""
+    if health.gaps == open_ones:
+        return f"! {gaps} open{mending}"
+    return f"! {gaps}, {open_ones:,} open{mending}"
+
+
+def _turned(level: Level) -> str:
+    """Return the sign of a level that is worth a look, with a blank; else nothing."""
+    return f"{level.sign} " if level > Level.GOOD else ""

@@ -38,10 +38,11 @@ from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.gates import SHIPPED
 from stockscan_tui.scan.picking import Picker
 from stockscan_tui.ui.columns import layout_for
+from stockscan_tui.ui.screens.symbol import SymbolScreen
 from tests.bench.live_tapes import burst_tape
 from tests.bench.material import DAY, day_file
 from tests.ui.driving import Stage, on_stage
-from tests.ui.market import market
+from tests.ui.market import focus, market, passed
 
 SIZE = (140, 40)
 
@@ -146,6 +147,59 @@ def data_table_frame() -> float:
 
     asyncio.run(run())
     return found[0]
+
+
+def symbol_frame(size: tuple[int, int]) -> tuple[float, float]:
+    """Return the milliseconds of opening a symbol and of the next picture of it, all drawn.
+
+    Opening is from the key's action to the last line of the screen, its styles and sizes known.
+    """
+    found: list[tuple[float, float]] = []
+
+    async def act(stage: Stage) -> None:
+        await stage.pilot.press("enter")
+        await stage.until(lambda: isinstance(stage.app.screen, SymbolScreen))
+        screen = stage.app.screen
+        assert isinstance(screen, SymbolScreen)
+        await stage.pilot.pause(0.2)
+        pictures = [focus(market(240, seed), screen.symbol) for seed in (1, 2)]
+        names = pictures[0].symbols
+        turn = 0
+
+        def draw() -> None:
+            screen._compositor.render_strips()
+
+        def opened() -> None:
+            nonlocal turn
+            turn += 1
+            screen.begin(names[turn % 60], pictures[0], float(turn))
+            draw()
+
+        def shown() -> None:
+            nonlocal turn
+            turn += 1
+            screen.show(pictures[turn % 2], float(turn))
+            draw()
+
+        found.append((median_ms(opened, 40), median_ms(shown, 40)))
+
+    on_stage(act, snapshot=passed(market(240)), size=size)
+    return found[0]
+
+
+def opening_lags(path: Path, count: int = 60, *, speed: str = "60") -> list[float]:
+    """Return the lags of Enter on the board, from the key to the symbol's screen."""
+    terminal = Terminal("replay", str(path), "--speed", speed)
+    terminal.until(b"SYMBOL")
+    terminal.drain(4.0)
+    lags: list[float] = []
+    while len(lags) < count:
+        lags.append(terminal.lag_ms(b"\r"))
+        terminal.drain(0.1)
+        terminal.lag_ms(b"1")
+        terminal.lag_ms(b"j")
+    terminal.close()
+    return sorted(lags)
 
 
 class Terminal:
@@ -275,6 +329,14 @@ def main(records: int = 20_000_000) -> None:
         p99 = lags[int(len(lags) * 0.99)]
         print(f"  at 300,000 records/s, {size[0]}×{size[1]}, p50 / p99 "
               f"{statistics.median(lags):5.0f} / {p99:.0f} ms  (≤ 25 / 50)")  # fmt: skip
+    for size in ((80, 24), (120, 36), (200, 60)):
+        opened, shown = symbol_frame(size)
+        print(f"symbol at {size[0]}×{size[1]}: opening / picture  {opened:7.1f} / {shown:.1f} ms")
+    for speed in ("60", "max"):
+        lags = opening_lags(path, speed=speed)
+        p99 = lags[int(len(lags) * 0.99)]
+        print(f"Enter to the symbol's chart, {speed:>3}, p50 / p99 "
+              f"{statistics.median(lags):4.0f} / {p99:.0f} ms  (≤ 50)")  # fmt: skip
     print(f"one core while nothing comes            {idle_percent(path):7.1f} %  (≤ 3)")
     terminal = Terminal("replay", str(path), "--speed", "max")
     terminal.until(b"end of file")

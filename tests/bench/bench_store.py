@@ -1,4 +1,4 @@
-"""The store's figures: rows written a second, and a symbol's day read while the writer is busy.
+"""The store's figures: rows written a second, and a symbol read while the writer is busy.
 
 Run it with `python -m tests.bench.bench_store`; `--rows` makes the large database smaller.
 """
@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from time import perf_counter
+from typing import cast
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from stockscan_tui.feed.splits import Splits
 from stockscan_tui.market.batch import BarBatch, Batch
-from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.calendar import MINUTE_NS, Calendar
+from stockscan_tui.market.snapshot import Snapshot
+from stockscan_tui.run.study import Studies
 from stockscan_tui.store.database import connect_file
 from stockscan_tui.store.schema import migrate
 from stockscan_tui.store.writer import Writer
@@ -143,12 +148,61 @@ def read_while_writing(path: Path, day: int, limit_ms: float, title: str) -> Non
 
     report(f"{title}, reader", limit_ms, lambda symbol: len(reader.bars(symbol, start_ns, end_ns)))
     report(f"{title}, plain view", None, by_view)
+    report_studies(writer, day, title)
     stop.set()
     feeder.join()
     cursor.close()
     written = writer.status().rows_written
     writer.close(60)
     print(f"{'':>4}{written:,} rows were written meanwhile")
+
+
+@dataclass(frozen=True)
+class _Picture:
+    session_date: date
+    leap: int = 0
+
+
+class _Market:
+    """A market on one of the stored days; every day is a trading day."""
+
+    def __init__(self, session_date: date) -> None:
+        days = (session_date + timedelta(days=back) for back in range(-20, 20))
+        self.calendar = Calendar((day, time(16)) for day in days)
+        self.splits = Splits()
+        self._picture = _Picture(session_date)
+
+    def snapshot(self) -> Snapshot:
+        return cast(Snapshot, self._picture)
+
+
+def report_studies(writer: Writer, day: int, title: str) -> None:
+    """Print how long a symbol's screen waits for its today, and for all of its days."""
+    at = datetime.fromtimestamp((FIRST_MINUTE + day * 1_440 + DAY_MINUTES // 2) * 60, UTC)
+    studies = Studies(_Market(at.date()), writer.reader)
+    told = Semaphore(0)
+    today_ms, whole_ms = [], []
+    today = whole = 0
+    for number in range(201):
+        start = perf_counter()
+        studies.ask(NAMES[number % 25 * 80], told.release)
+        told.acquire()
+        today_ms.append((perf_counter() - start) * 1e3)
+        today = max(today, _bars_of(studies))
+        told.acquire()
+        whole_ms.append((perf_counter() - start) * 1e3)
+        whole = max(whole, _bars_of(studies))
+    show(f"{title}, question to today", 50, today_ms, today)
+    show(f"{title}, question to all", None, whole_ms, whole)
+    studies.stop()
+    studies.join(60)
+
+
+def _bars_of(studies: Studies) -> int:
+    study = studies.latest()
+    assert study is not None
+    assert not study.problem
+    return len(study.bars)
 
 
 def report(title: str, limit_ms: float | None, ask: Callable[[str], int]) -> None:
@@ -158,11 +212,16 @@ def report(title: str, limit_ms: float | None, ask: Callable[[str], int]) -> Non
         start = perf_counter()
         rows = max(rows, ask(NAMES[number % 25 * 80]))
         took_ms.append((perf_counter() - start) * 1e3)
-    first_ms = took_ms.pop(0)
-    middle, slow = np.percentile(took_ms, [50, 99])
+    show(title, limit_ms, took_ms, rows)
+
+
+def show(title: str, limit_ms: float | None, took_ms: list[float], rows: int) -> None:
+    """Print the first of some times, and how the others are spread."""
+    first_ms, *later_ms = took_ms
+    middle, slow = np.percentile(later_ms, [50, 99])
     limit = f"limit {limit_ms:.0f} ms" if limit_ms is not None else ""
     print(
-        f"read  {title:<34} p50 {middle:>6.1f} ms   p99 {slow:>6.1f} ms   "
+        f"read  {title:<48} p50 {middle:>6.1f} ms   p99 {slow:>6.1f} ms   "
         f"first {first_ms:>6.1f} ms   up to {rows} rows   {limit}"
     )
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stockscan_tui.engine.catching import Catching
-from stockscan_tui.engine.healing import as_records
+from stockscan_tui.feed.bar_file import as_records
 from stockscan_tui.feed.stream import Link
 from stockscan_tui.market.batch import BarSource
 from stockscan_tui.market.calendar import MINUTE_NS

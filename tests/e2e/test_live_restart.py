@@ -20,6 +20,7 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, Batch
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.checkpoint import read_header
+from stockscan_tui.market.coverage import BarSources
 from stockscan_tui.sim.faults import Fault
 from stockscan_tui.sim.gateway import GatewayThread
 from stockscan_tui.sim.options import Options
@@ -52,8 +53,20 @@ def stored(before: ListSink, batches: list[Batch]) -> tuple[Saved, ListSink]:
         marks=marks[-128:],
         bars=bar_rows(sink, header.symbols, header.clock_ns - 64 * MINUTE_NS),
         gaps=tuple(gaps.values()),
+        of_day=sources(sink, header.symbols),
     )
     return saved, ListSink(bars=dict(sink.bars), spans=dict(sink.spans))
+
+
+def sources(sink: ListSink, symbols: tuple[str, ...]) -> BarSources:
+    """Return of which minutes the sink has bars, as the store's reader does."""
+    slots = {symbol: slot for slot, symbol in enumerate(symbols)}
+    keys = list(sink.bars)
+    return BarSources(
+        np.array([slots[symbol] for symbol, _ in keys], np.int64),
+        np.array([minute for _, minute in keys], np.int64),
+        np.array([sink.sources.get(key, 0) for key in keys], np.uint8),
+    )
 
 
 def bar_rows(sink: ListSink, symbols: tuple[str, ...], since_ns: int) -> BarBatch:
@@ -108,6 +121,7 @@ def test_a_run_goes_on_from_whatever_batch_was_the_last(name: str, seed: int) ->
     if name in ("mbp-1", "trades", "tbbo"):
         straight = uninterrupted(tape, schemas)
         assert state_of(taken.engine) == state_of(straight)
+        assert verdicts_of(taken.engine) == verdicts_of(straight)
 
 
 def uninterrupted(tape: Tape, schemas: tuple[str, ...]) -> LiveEngine:
@@ -123,6 +137,14 @@ def state_of(engine: LiveEngine) -> dict[str, list[int]]:
     market = engine._market
     rows = market.rows[:, STATE_FIELDS].tolist()
     return dict(zip(market.symbols.names, rows, strict=True))
+
+
+def verdicts_of(engine: LiveEngine) -> dict[str, list[int]]:
+    """Return the verdict of each symbol's minutes."""
+    market = engine._market
+    return {
+        name: market.coverage.kinds(slot).tolist() for slot, name in enumerate(market.symbols.names)
+    }
 
 
 def bars_in(database: Path) -> dict[tuple[str, int], list[int]]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
-from datetime import date
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import date, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session
+from stockscan_tui.market.batch import BarSource
+from stockscan_tui.market.calendar import (
+    MINUTE_NS,
+    SECOND_NS,
+    Session,
+    TradingDay,
+    new_york_ns,
+    new_york_time,
+)
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import (
@@ -19,8 +29,12 @@ from stockscan_tui.market.snapshot import (
     FocusBars,
     Health,
     Phase,
+    Prints,
     Snapshot,
+    Timeline,
 )
+from stockscan_tui.market.study import Fired, Study
+from stockscan_tui.market.symbol_bars import SymbolBars
 
 # Monday 2026-06-15, 10:41:07 in New York.
 NOW_NS = 1_781_530_200 * SECOND_NS + 71 * MINUTE_NS + 7 * SECOND_NS
@@ -56,6 +70,7 @@ def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
         serial=seed,
         event_ns=NOW_NS,
         session_date=date(2026, 6, 15),
+        day=day_of(),
         session=Session.REGULAR,
         regular_ns=NOW_NS - 71 * MINUTE_NS,
         next_session_ns=NOW_NS + 319 * MINUTE_NS,
@@ -96,6 +111,30 @@ def market(count: int = 60, seed: int = 1, **changed: Any) -> Snapshot:
     return replace(snapshot, **{"cache": {}, **changed})
 
 
+def day_of(ns: int = NOW_NS, days: int = 0) -> TradingDay:
+    """Return the full trading day `days` after that of an instant in regular hours."""
+    day = new_york_time(ns).date() + timedelta(days=days)
+    hours = [new_york_ns(day, time(*at)) for at in ((3, 50), (4,), (9, 30), (16,), (20,))]
+    return TradingDay(day, *hours)
+
+
+def passed(snapshot: Snapshot, *, end_ns: int = 0, **changed: Any) -> Snapshot:
+    """Return the snapshot of a replay that has played from 04:00 to where it stands."""
+    day = day_of(snapshot.event_ns)
+    minute = np.arange(day.pre_ns, snapshot.event_ns, MINUTE_NS) // MINUTE_NS
+    since_open = minute - day.regular_ns // MINUTE_NS
+    busy = np.where(since_open < 0, 300 + since_open % 7 * 60, 60_000 / (1 + abs(since_open) / 12))
+    timeline = Timeline(
+        begin_ns=day.pre_ns,
+        end_ns=end_ns or day.post_end_ns,
+        reached_ns=snapshot.event_ns,
+        minute=minute,
+        records=busy.astype(np.int64),
+        days=(day,),
+    )
+    return replace(snapshot, timeline=replace(timeline, **changed))
+
+
 def focus(snapshot: Snapshot, symbol: str | None) -> Snapshot:
     """Return the snapshot with the last bars of a symbol."""
     if symbol is None or symbol not in snapshot.symbols:
@@ -105,7 +144,55 @@ def focus(snapshot: Snapshot, symbol: str | None) -> Snapshot:
     minute = NOW_NS // MINUTE_NS - np.arange(40, 0, -1)
     bars = FocusBars(row, minute, close * 0.999, close * 1.002, close * 0.997, close,
                      np.arange(40) * 37 + 100, np.arange(40) + 1)  # fmt: skip
-    return replace(snapshot, focus=bars)
+    return replace(snapshot, focus=bars, prints=prints_of(snapshot, row))
+
+
+def prints_of(snapshot: Snapshot, row: int, count: int = 60) -> Prints:
+    """Return the last trades of a symbol up to its mark, every seventh of an unknown side."""
+    at = np.arange(count)
+    price = np.round(snapshot.mark[row] * (1 + 0.0004 * np.sin(count - 1 - at)), 2)
+    side = np.where(at % 7 == 0, 0, np.where(at % 3, 1, -1))
+    ts_ns = snapshot.event_ns - (count - at) * 1_370_000_000
+    return Prints(row, ts_ns, price, (at * 37) % 900 + 1, side)
+
+
+def walked(day: TradingDay, until_ns: int, last: float, seed: int) -> SymbolBars:
+    """Return a day's minute bars that end at a price; thin in pre-market, with a few holes."""
+    rng = np.random.default_rng(seed)
+    minute = np.arange(day.pre_ns, min(until_ns, day.post_end_ns), MINUTE_NS) // MINUTE_NS
+    regular = (minute >= day.regular_ns // MINUTE_NS) & (minute < day.post_ns // MINUTE_NS)
+    minute = minute[rng.random(len(minute)) < np.where(regular, 0.97, 0.55)]
+    steps = rng.normal(0, 0.002, len(minute))
+    close = last * np.exp(np.cumsum(steps[::-1])[::-1] * -1.0)
+    opened = np.concatenate([[close[0]], close[:-1]]) * (1 + rng.normal(0, 0.0004, len(minute)))
+    high = np.maximum(opened, close) * (1 + rng.exponential(0.0008, len(minute)))
+    low = np.minimum(opened, close) * (1 - rng.exponential(0.0008, len(minute)))
+    volume = rng.geometric(0.0004, len(minute)).astype(np.int64)
+    source = np.full(len(minute), BarSource.TRADES, np.uint8)
+    return SymbolBars(minute, opened, high, low, close, volume, volume // 90 + 1,
+                      volume * (high + low + close) / 3, source)  # fmt: skip
+
+
+def study_of(snapshot: Snapshot, symbol: str) -> Study | None:
+    """Return what a database has of a symbol: today and the day before, and two alerts."""
+    if symbol not in snapshot.symbols:
+        return Study(symbol, whole=True, leap=snapshot.leap)
+    return _stored(symbol, snapshot.event_ns, snapshot.leap,
+                   float(snapshot.mark[snapshot.symbols.index(symbol)]))  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _stored(symbol: str, event_ns: int, leap: int, mark: float) -> Study:
+    last = mark if mark > 0 else 10.0
+    seed = sum(map(ord, symbol))
+    today = walked(day_of(event_ns), event_ns, last, seed)
+    before = walked(day_of(event_ns, -3), event_ns, last * 0.96, seed + 1)
+    bars = SymbolBars(*(np.concatenate([getattr(before, f.name), getattr(today, f.name)])
+                        for f in fields(SymbolBars)))  # fmt: skip
+    at = (today.minute[[60, 200]] * MINUTE_NS + 17 * SECOND_NS).tolist()
+    alerts = tuple(Fired(ns, symbol, rule, last, '{"chg": 5.25, "rvol": 3}')
+                   for ns, rule in zip(at, ("move", "runner"), strict=True))  # fmt: skip
+    return Study(symbol, bars, alerts, whole=True, leap=leap)
 
 
 class FakePlayer:
@@ -117,9 +204,13 @@ class FakePlayer:
         self.speeds: list[float] = []
         self.pauses: list[bool] = []
         self.stopped = False
+        self.moves: list[tuple[str, int]] = []
         self.wanted: frozenset[IndicatorKey] = frozenset()
         self.own = Own()
         self._focus: str | None = None
+        self.asked: list[str | None] = []
+        self.ready: Callable[[], None] = lambda: None
+        self.stored: Callable[[Snapshot, str], Study | None] = study_of
 
     def want(self, indicators: frozenset[IndicatorKey]) -> None:
         self.wanted = indicators
@@ -141,6 +232,23 @@ class FakePlayer:
 
     def focus(self, symbol: str | None) -> None:
         self._focus = symbol
+
+    def seek(self, ns: int) -> None:
+        self.moves.append(("to", ns))
+
+    def seek_by(self, ns: int) -> None:
+        self.moves.append(("by", ns))
+
+    def to_now(self) -> None:
+        self.moves.append(("now", 0))
+
+    def study(self, symbol: str | None, ready: Callable[[], None] = lambda: None) -> None:
+        self.asked.append(symbol)
+        self.ready = ready
+
+    def studied(self) -> Study | None:
+        asked = self.asked[-1] if self.asked else None
+        return self.stored(self.now, asked) if asked is not None and self.now is not None else None
 
     def stop(self) -> None:
         self.stopped = True

@@ -334,6 +334,7 @@ def test_a_market_of_which_hardly_anything_is_known_is_shown(size: tuple[int, in
     async def act(stage: Stage) -> None:
         await stage.pilot.press("j", "enter")
         await stage.until(lambda: isinstance(stage.app.screen, SymbolScreen))
+        await stage.pilot.press(*["tab"] * (size[0] < 100))
         await stage.pilot.pause()
         assert "— in 3 bars" in stage.text()
         await stage.pilot.press("escape", "8", "4", "s", "c", "escape")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from stockscan_tui.market.snapshot import Feed, Phase, Snapshot
+from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.snapshot import Doubt, Feed, Phase, Snapshot
 from stockscan_tui.ui.app import StockscanApp
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.screens.board import BoardScreen
-from tests.ui.market import FakePlayer, HandClock, market
+from tests.ui.market import FakePlayer, HandClock, day_of, market, passed
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
 LIVE = Feed("LIVE", "EQUS-MINI.lsg.databento.com", "EQUS.MINI", "mbp-1", phase=Phase.LIVE)
@@ -110,5 +111,30 @@ def test_sheets_over_the_board(snap_compare: Any, key: str) -> None:
     assert snap_compare(application(), terminal_size=(80, 24), run_before=arrive(key))
 
 
-def test_symbol(snap_compare: Any) -> None:
-    assert snap_compare(application(), terminal_size=(120, 36), run_before=arrive("enter"))
+def holed() -> Snapshot:
+    """Return a replay's market in which the feed was not whole for two times."""
+    snapshot = passed(lively())
+    day = day_of()
+    doubts = (
+        Doubt(day.pre_ns, day.pre_ns + 35 * MINUTE_NS, "before the file"),
+        Doubt(day.regular_ns + 20 * MINUTE_NS, day.regular_ns + 24 * MINUTE_NS, "down"),
+    )
+    return replace(snapshot, doubts=doubts)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_symbol(snap_compare: Any, size: tuple[int, int], theme: str) -> None:
+    app = application(holed(), theme=f"stockscan-{theme}")
+    keys = ("j", "j", "enter", "left", "left")
+    assert snap_compare(app, terminal_size=size, run_before=arrive(*keys))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [("tab",), ("tab", "tab", "left"), ("tab",) * 3, ("tab",) * 4, ("tab",) * 5, ("slash", "a")],
+    ids=["figures", "minutes", "trades", "bars", "alerts", "jump"],
+)
+def test_small_panels_of_a_symbol(snap_compare: Any, keys: tuple[str, ...]) -> None:
+    app = application(holed())
+    assert snap_compare(app, terminal_size=(80, 24), run_before=arrive("j", "enter", *keys))

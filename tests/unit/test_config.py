@@ -117,6 +117,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         (1, "keep_replays = true", "keep_replays takes a whole number"),
         (1, "keep_replays = 0", "keep_replays takes 1 to"),
         (1, "max_cost_usd = -1", "max_cost_usd takes 0 or more"),
+        (1, "tape_volume = true", "tape_volume takes a text, not True"),
+        (1, 'tape_volume = "no"', "tape_volume takes one of auto, on, off"),
         (1, "max_cost_usd = nan", "max_cost_usd takes 0 or more"),
         (1, 'watchlist = "../x"', "letters, digits"),
         (1, r'theme = "a\u001bb"', "without control characters"),

@@ -276,7 +276,8 @@ def test_every_metric_has_a_value_or_none_for_every_symbol(tmp_path: Path) -> No
         for name in {metric.example, metric.name if "(14)" not in metric.example else "rsi(5)"}:
             assert values_of(parse_metric(name), run.snapshot).shape == (4,)
     assert run.snapshot.session is Session.REGULAR
-    assert run.snapshot.elapsed_minutes == 330 + 30
+    assert run.snapshot.coverage is not None
+    assert run.snapshot.coverage.elapsed == 330 + 30
 
 
 @pytest.mark.parametrize(
@@ -325,15 +326,6 @@ def test_minutes_before_a_file_and_in_open_gaps_are_not_known_to_be_whole(tmp_pa
     run = played(tmp_path, frame)
     # The file begins with its first record, at 09:30, and is whole for its 90 minutes.
     assert value(run, "completeness", "AAA") == pytest.approx(90 / 420 * 100)
-    whole = Wholeness()
-    day = weekdays().day(wire.DAY)
-    minute = MINUTE_NS
-    whole.doubt(day.pre_ns - minute, day.pre_ns + 90 * SECOND_NS, "before the file")
-    whole.doubt(day.pre_ns + minute, day.pre_ns + 3 * minute + 1, "the connection was reset")
-    assert whole.unknown_minutes(day, day.pre_ns + 10 * minute) == 4
-    assert whole.unknown_minutes(day, day.pre_ns + 2 * minute) == 2
-    whole.settle(day.pre_ns + minute, "the connection was reset")
-    assert whole.unknown_minutes(day, day.pre_ns + 10 * minute) == 2
 
 
 def test_a_split_over_night_leaves_indicators_and_streaks_in_todays_shares() -> None:

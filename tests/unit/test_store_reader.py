@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stockscan_tui.errors import StoreError
-from stockscan_tui.market.batch import Batch, CloseBatch, Watermark
+from stockscan_tui.market.batch import BarSource, Batch, CloseBatch, Watermark
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.store.reader import Counts, Reader
 from stockscan_tui.store.writer import Writer
@@ -42,7 +42,8 @@ def test_bars_of_one_symbol_come_in_order_and_only_from_the_span(path: Path) -> 
     assert bars.minute.tolist() == [MINUTE, MINUTE + 1, MINUTE + 2, MINUTE + 3]
     assert bars.volume.tolist() == [7, 12, 22, 32]
     assert bars.trades.tolist() == [2, 1, 1, 1]
-    assert bars.vwap.tolist() == [2000 / 7, 1000 / 12, 1000 / 22, 1000 / 32]
+    assert bars.notional.tolist() == [2000, 1000, 1000, 1000]
+    assert bars.source.tolist() == [BarSource.TRADES] * 4
     start_ns = (MINUTE + 1) * MINUTE_NS
     start = datetime.fromtimestamp(start_ns // 10**9, timezone(timedelta(hours=-5)))
     for span in (

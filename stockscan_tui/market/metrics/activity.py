@@ -31,6 +31,10 @@ def _volume(s: Snapshot, key: MetricKey) -> Floats:
     return _of_sessions(s, "volume", key.span) if key.span else _counted(s.volume)
 
 
+def _tape_volume(s: Snapshot, _: MetricKey) -> Floats:
+    return s.tape_volume if len(s.tape_volume) else np.full(len(s.symbols), np.nan)
+
+
 def _dollars(s: Snapshot, key: MetricKey) -> Floats:
     if key.window:
         return s.minutes.over("notional", key.window, len(s.symbols))
@@ -76,16 +80,15 @@ def _minutes_open(s: Snapshot, _: MetricKey) -> Floats:
 
 
 def _density(s: Snapshot, _: MetricKey) -> Floats:
-    if not s.elapsed_minutes:
-        return np.full(len(s.symbols), np.nan)
-    return np.minimum(s.bars / s.elapsed_minutes, 1.0) * 100.0
+    return s.coverage.density() * 100.0 if s.coverage is not None else _unknown(s)
 
 
 def _completeness(s: Snapshot, _: MetricKey) -> Floats:
-    if not s.elapsed_minutes:
-        return np.full(len(s.symbols), np.nan)
-    whole = 1.0 - s.unknown_minutes / s.elapsed_minutes
-    return np.full(len(s.symbols), whole * 100.0)
+    return s.coverage.completeness() * 100.0 if s.coverage is not None else _unknown(s)
+
+
+def _unknown(s: Snapshot) -> Floats:
+    return np.full(len(s.symbols), np.nan)
 
 
 def _alerts(s: Snapshot, _: MetricKey) -> Floats:
@@ -96,6 +99,8 @@ METRICS = (
     Metric("volume", "VOL", Unit.COUNT, _volume,
            "Shares traded in today's sessions, in one of them, or over a window.",
            takes=Takes.WINDOW_OR_SPAN, sampled=True),
+    Metric("tape_volume", "TAPE", Unit.COUNT, _tape_volume,
+           "Shares traded today on all exchanges together; live, where EQUS.SUMMARY is licensed."),
     Metric("dvol", "$VOL", Unit.DOLLARS, _dollars,
            "Dollars traded in today's sessions, in one of them, or over a window.",
            takes=Takes.WINDOW_OR_SPAN, sampled=True),
@@ -122,6 +127,6 @@ METRICS = (
     Metric("density", "DENS", Unit.PERCENT, _density,
            "Minutes with a trade, of the session minutes so far."),
     Metric("completeness", "COMPL", Unit.PERCENT, _completeness,
-           "Session minutes so far in which the feed is known to have been whole."),
+           "Session minutes so far of which it is known what was traded."),
     Metric("alerts", "ALRT", Unit.COUNT, _alerts, "Alerts of the symbol today."),
 )  # fmt: skip

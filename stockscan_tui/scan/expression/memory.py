@@ -30,8 +30,9 @@ class _Past:
 class Memory:
     """Remembers for `crosses_above` and `crosses_below` on which side each symbol was.
 
-    Evaluations must come in the order of event time, on one thread. The first one only takes
-    note. A value that is missing, or equal to the other, leaves a symbol on its side.
+    Evaluations must come in the order of event time, on one thread, and symbols keep their places:
+    after a leap through time begin with a new memory. The first evaluation only takes note. A
+    value that is missing, or equal to the other, leaves a symbol on its side.
 
     Args:
         hold_ns: For how long after it (event time) a crossing stays true; with 0 it is true in

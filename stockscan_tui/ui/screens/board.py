@@ -32,6 +32,7 @@ from stockscan_tui.ui.widgets.filter_field import FilterField
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
 from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, ListLine
 from stockscan_tui.ui.widgets.status import StatusLine
+from stockscan_tui.ui.widgets.timeline import TimelineBar
 
 PANEL_FROM = 170
 STRIP_FROM = 112
@@ -76,6 +77,7 @@ class BoardScreen(Screen[None]):
                 yield Leaderboard(self._ranking)
                 yield Detail(id="strip")
             yield Detail(id="panel")
+        yield TimelineBar()
         yield HintLine()
         yield HintLine(id="proof")
         yield KeyLine((*BOARD, *EVERYWHERE))
@@ -105,11 +107,17 @@ class BoardScreen(Screen[None]):
         self._snapshot = snapshot
         board = self.query_one(Leaderboard)
         before = self._ranking.cursor
-        if self._ranking.update(snapshot, now_s) and self._ranking.cursor != before:
+        leapt = snapshot.leap != self._ranking.leap
+        if leapt:
+            self._telling.forget(snapshot)
+        if self._ranking.update(snapshot, now_s) and self._ranking.cursor != before and not leapt:
             board.follow(before)
         board.show(snapshot, now_s)
+        if leapt:
+            board.reveal()
         board.set_class(snapshot.feed.phase is Phase.DOWN, "-stale")
         self.query_one(StatusLine).show(snapshot)
+        self.query_one(TimelineBar).show(snapshot)
         self._show_lines(snapshot)
         if not self._detail_waits:
             self._show_selected_in(DETAIL_AFTER_S)
@@ -142,7 +150,7 @@ class BoardScreen(Screen[None]):
         hint, proof = self.query(HintLine)
         said = self._typing() if typing else self._telling.hint(snapshot)
         hint.show(" " + printable(said))
-        proof.show(" " + proof_of(snapshot))
+        proof.show(" " + proof_of(snapshot, max(self.size.width - 2, 1)))
 
     def _typing(self) -> str:
         """Return what is said while a filter is typed."""

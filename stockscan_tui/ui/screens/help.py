@@ -19,11 +19,17 @@ from stockscan_tui.market.metrics import REGISTRY
 from stockscan_tui.market.text import printable
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.lists import Toplist, lists
-from stockscan_tui.ui.commands import BOARD, EVERYWHERE, SYMBOL, Command
+from stockscan_tui.ui.commands import BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL, Command
 from stockscan_tui.ui.marks import MARKS, NOT_OFFICIAL
 
 Section = tuple[str, Sequence[Command]]
-SECTIONS: tuple[Section, ...] = (("Everywhere", EVERYWHERE), ("Board", BOARD), ("Symbol", SYMBOL))
+SECTIONS: tuple[Section, ...] = (
+    ("Everywhere", EVERYWHERE),
+    ("Board", BOARD),
+    ("Symbol", SYMBOL),
+    ("Health panel, after h", HEALTH),
+    ("Through time", REPLAY),
+)
 
 # What a filter may say, and what it means.
 EXAMPLES = (

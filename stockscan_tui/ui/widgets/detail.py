@@ -12,21 +12,12 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from stockscan_tui.market.metrics import MetricKey, values_of
-from stockscan_tui.market.snapshot import CloseSource, FocusBars, Snapshot
+from stockscan_tui.market.snapshot import FocusBars, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
+from stockscan_tui.ui.figures import LABEL_CELLS, brief_figures, change_of
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_SOURCES = {
-    CloseSource.NONE: "none in 10 days",
-    CloseSource.FILE: "from the file given",
-    CloseSource.DAILY: "official, ohlcv-1d",
-    CloseSource.DATABASE: "own close, stored",
-    CloseSource.REPLAY: "own close, replayed",
-    CloseSource.FIRST_TRADE: "the first trade",
-}
-_WINDOWS = (1, 5, 15, 30, 60)
 FIGURE_CELLS = 34
 CHART_ROWS = 12
 
@@ -137,36 +128,16 @@ class Detail(Widget):
 
     def _figures(self, s: Snapshot, row: int) -> list[Text]:
         dim = self.get_component_rich_style("detail--dim", partial=True)
-        change = _value(s, "chg", row)
+        change = change_of(s, row)
         title = Text(f"{printable(s.symbols[row])} ", Style(bold=True))
         title.append(f"{fmt.price(s.mark[row])} ")
         title.append(f"{fmt.percent(change)} %", self._sign(change))
         lines = [title]
-
-        def line(label: str, text: str, style: Style | str = "") -> None:
-            lines.append(Text().append(f"{label:<11}", dim).append(text, style))
-
-        line("bid × ask", f"{fmt.price(s.bid[row])} × {fmt.price(s.ask[row])}")
-        spread = fmt.plain_percent(_value(s, "spread_pct", row))
-        line("spread", f"{fmt.price(s.ask[row] - s.bid[row])}  {spread} %")
-        line("last", f"{fmt.price(s.last[row])}  {_time(int(s.last_trade_ns[row]))}")
-        line("open", f"{fmt.price(s.open[row])}  gap {fmt.percent(_value(s, 'gap', row))} %")
-        line("high low", f"{fmt.price(s.high[row])}  {fmt.price(s.low[row])}")
-        line("day", f"{fmt.price(s.high_day[row])}  {fmt.price(s.low_day[row])}")
-        line("prev close", f"{fmt.price(s.prev_close[row])}{_age(int(s.close_age[row]))}")
-        line("", _SOURCES[CloseSource(int(s.close_source[row]))], dim)
-        from_vwap = fmt.percent(_value(s, "vwap_pct", row))
-        line("vwap", f"{fmt.price(s.vwap[row])}  {from_vwap} %")
-        sampled = "~" if s.feed.dataset == "EQUS.MINI" else ""
-        line(f"volume{sampled}", f"{fmt.count(s.volume[row])}  ${fmt.count(s.notional[row])}")
-        usual = fmt.count(s.average_volume[row])
-        line("rvol", f"{fmt.ratio(_value(s, 'rvol', row))} of {usual} a day")
-        line("trades", f"{fmt.whole(_value(s, 'trades', row))} in {int(s.bars[row]):,} bars")
-        place = fmt.number(round(_value(s, "pos", row), 0)) if s.high[row] > s.low[row] else "—"
-        line("range", f"{fmt.plain_percent(_value(s, 'range_pct', row))} %  at {place} of 100")
-        for window in _WINDOWS:
-            moved = float(values_of(MetricKey("chg", window), s)[row])
-            line(f"{window} min", f"{fmt.percent(moved)} %", self._sign(moved))
+        for figure in brief_figures(s, row):
+            line = Text().append(f"{figure.label:<{LABEL_CELLS}}", dim)
+            lines.append(
+                line.append(figure.text, dim if figure.faint else self._sign(figure.direction))
+            )
         return lines
 
     def _sign(self, value: float) -> Style:
@@ -184,7 +155,7 @@ class Detail(Widget):
         cells = min(width - scale, 61)
         marks = s.recent_marks(np.array([row]), cells - 1)[0].tolist()
         known = [mark for mark in marks if math.isfinite(mark)]
-        style = self._sign(_value(s, "chg", row))
+        style = self._sign(change_of(s, row))
         dim = self.get_component_rich_style("detail--dim", partial=True)
         lines = [Text(bars, style) for bars in block_chart(marks, height)]
         if known:
@@ -212,15 +183,3 @@ class Detail(Widget):
         line = Text(f"{fmt.minute(int(bars.minute[at])):<6}{text}")
         line.stylize(self._sign(float(bars.close[at] - bars.open[at])), 6)
         return line.append(fmt.count(float(bars.volume[at])).rjust(8))
-
-
-def _value(s: Snapshot, name: str, row: int) -> float:
-    return float(values_of(MetricKey(name), s)[row])
-
-
-def _time(ns: int) -> str:
-    return fmt.clock(ns) if ns else ""
-
-
-def _age(days: int) -> str:
-    return f"  {days} days old" if days > 1 else ""

@@ -117,12 +117,14 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, snapshot: Snapshot, now_s: float) -> None:
         """Take a new picture and draw the rows in view from it."""
+        leapt = self._snapshot is None or snapshot.leap != self._snapshot.leap
+        if leapt:
+            self._forget(len(snapshot.symbols))
         if snapshot is not self._snapshot:
             self._note_flashes(snapshot, now_s)
-        first = self._snapshot is None
         self._snapshot = snapshot
         self._now_s = now_s
-        if first or self._parts is None:
+        if leapt or self._parts is None:
             self.redraw()
             return
         self._fit()
@@ -188,6 +190,11 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
             y = place - self.scroll_offset.y + 1
             if 0 < y < self.size.height:
                 self.refresh(Region(0, y, self.size.width, 1))
+
+    def _forget(self, count: int) -> None:
+        """Let nothing have moved: the marks of another time compare with none of these."""
+        self._flash_until, self._arrow_until, self._arrow = np.zeros((3, count))
+        self._last_marks = np.full(count, np.nan)
 
     def _note_flashes(self, snapshot: Snapshot, now_s: float) -> None:
         count = len(snapshot.symbols)

@@ -7,12 +7,13 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from stockscan_tui.market.calendar import Session
+from stockscan_tui.market.calendar import SECOND_NS, Session
 from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 
 PROGRESS_CELLS = 10
+_SHOWN_BY_BAR = frozenset({Phase.PLAYING, Phase.PAUSED, Phase.ENDED})
 
 
 class StatusLine(Widget):
@@ -57,8 +58,8 @@ class StatusLine(Widget):
         parts += [
             (90, Text(f"{fmt.day(snapshot.event_ns)} {fmt.clock(snapshot.event_ns)}", bold)),
             (85, Text(_session(snapshot))),
-            (80, self._pace(snapshot)),
-            *([] if feed.phase in LIVE_PHASES else [(70, Text(_progress(feed.progress), dim))]),
+            *self._course(snapshot, dim),
+            *_board_of(snapshot),
             (40, Text(f"{fmt.count(snapshot.health.records_per_s)} rec/s", dim)),
             (50, Text(f"{len(snapshot.symbols):,} symbols", dim)),
             (30, Text(printable(f"{feed.dataset} {feed.schema}"), dim)),
@@ -66,19 +67,48 @@ class StatusLine(Widget):
         ]
         return parts
 
+    def _course(self, snapshot: Snapshot, dim: Style) -> list[tuple[int, Text]]:
+        """Return speed and progress, unless the replay bar shows them."""
+        phase = snapshot.feed.phase
+        if snapshot.timeline is not None and phase in _SHOWN_BY_BAR:
+            return []
+        pace = (80, self._pace(snapshot))
+        if phase in LIVE_PHASES or snapshot.feed.goal_ns:
+            return [pace]
+        return [pace, (70, Text(_progress(snapshot.feed.progress), dim))]
+
     def _pace(self, snapshot: Snapshot) -> Text:
         feed = snapshot.feed
         if feed.phase in LIVE_PHASES:
-            well = feed.phase in (Phase.LIVE, Phase.CATCHING_UP)
+            # Outside sessions silence is no alarm.
+            quiet = feed.phase is Phase.SILENT and snapshot.session is Session.CLOSED
+            well = feed.phase in (Phase.LIVE, Phase.CATCHING_UP) or quiet
             alarm = "" if well else self.get_component_rich_style("status--alarm", partial=True)
             return Text(fmt.link(feed), alarm)
         if feed.phase is Phase.ENDED:
             return Text("ended", self.get_component_rich_style("status--alarm", partial=True))
         if feed.phase is Phase.PRIMING:
-            return Text("catching up")
+            return Text(_way(snapshot))
         paused = feed.phase is Phase.PAUSED
         style = self.get_component_rich_style("status--alarm", partial=True) if paused else ""
         return Text(fmt.speed(feed.speed, paused=paused), style)
+
+
+def _board_of(snapshot: Snapshot) -> list[tuple[int, Text]]:
+    """Return whose day is shown, outside sessions."""
+    if snapshot.session is not Session.CLOSED or not snapshot.session_date:
+        return []
+    return [(60, Text(f"board of {snapshot.session_date:%a %d %b}"))]
+
+
+def _way(snapshot: Snapshot) -> str:
+    """Return where a replay is going to, and how far that is, as in → 10:30 18m to go."""
+    goal_ns = snapshot.feed.goal_ns
+    if not goal_ns:
+        return "catching up"
+    left_s = max(goal_ns - snapshot.event_ns, 0) / SECOND_NS
+    goal = fmt.clock(goal_ns).removesuffix(":00")
+    return f"→ {goal} {fmt.age(left_s)} to go"
 
 
 def _progress(done: float) -> str:

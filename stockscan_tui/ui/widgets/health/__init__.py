@@ -1,0 +1,1 @@
+"""The health panel's parts: judgements, a grid of figures, and the line that explains one."""

@@ -1,0 +1,1 @@
+"""What stands around the chart of one symbol: figures, trades, minutes, bars, alerts."""
