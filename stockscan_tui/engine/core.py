@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
+from stockscan_tui.engine.day_counts import DayCounts
 from stockscan_tui.engine.verifying import Verifying
 from stockscan_tui.engine.vitals import VitalSigns
 from stockscan_tui.engine.warming import StoredMinutes, Warming
@@ -189,6 +190,7 @@ class Engine(ABC):
         self._first_closed = False
         self._verifying: Verifying | None = None
         self._counted_ns = 0
+        self._day_counts = DayCounts()
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._error: BaseException | None = None
@@ -462,7 +464,8 @@ class Engine(ABC):
         self._vitals.count_control(1)
         match said:
             case control.Mapping(number, symbol):
-                ids.assign([(number, self._slot(symbol))])
+                changed = ids.assign([(number, self._slot(symbol))])
+                self._market.symbols.note_remapped(changed)
             case control.Definition(number, symbol) if number not in ids:
                 ids.assign([(number, self._slot(symbol))])
             case control.DailyBar(number, day, price):
@@ -527,10 +530,12 @@ class Engine(ABC):
             self._keep_closes(before)
             self._hand_over()
         self._market.begin_day(day, at_ns)
+        self._market.symbols.remapped.clear()
         if before is not None:
             names = self._market.symbols.names
             ratios = self._closes.splits.ratios(names, before.session_date, day.session_date)
             self._market.rescale(ratios)
+            self._day_counts.begin_day(at_ns, self.health())
         self._next_day = self._calendar.next_day(day.session_date)
         self._resolve(range(self._market.count))
 
@@ -635,6 +640,9 @@ class Engine(ABC):
                 unknown=figures.unknown,
                 verified=figures.verified if market.verification.source else None,
             )
+        )
+        self._dispatch.add_day(
+            self._day_counts.record(market, market.day, figures, self.health(), self._first_ns)
         )
 
     # --- pictures --------------------------------------------------------------------------------

@@ -483,7 +483,8 @@ class LiveEngine(Engine):
         if mappings or stream.position > start:
             slots = self._slots([mapping.symbol for mapping in mappings])
             ids = [mapping.instrument_id for mapping in mappings]
-            stream.ids.assign(zip(ids, slots, strict=True))
+            changed = stream.ids.assign(zip(ids, slots, strict=True))
+            self._market.symbols.note_remapped(changed)
             self._market.ctl[k.RECORDS] += len(mappings)
             self._vitals.count_control(len(mappings))
             self._record(track, start, stream.position)

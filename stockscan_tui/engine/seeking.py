@@ -83,7 +83,7 @@ class Seeking:
 
     def copy(self) -> SeekableCopy:
         """Return an empty copy for one file's records."""
-        made = SeekableCopy(self._folder / f"records-{len(self._copies)}.zst")
+        made = SeekableCopy(self._folder / f"records-{len(self._copies)}")
         self._copies.append(made)
         return made
 

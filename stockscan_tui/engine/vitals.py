@@ -12,7 +12,7 @@ from stockscan_tui.dispatch import Sink
 from stockscan_tui.feed.pace import Rate
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import Gap
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, TradingDay
 from stockscan_tui.market.completeness import share_of
 from stockscan_tui.market.dbn import RType
 from stockscan_tui.market.snapshot import Feed
@@ -55,7 +55,7 @@ class VitalSigns:
         self._covered = (-1, 0)
         self._complete = math.nan
         self.looked_ns = 0
-        self.usual = UsualPace()
+        self.usual = self._paced_by = UsualPace()
         self.newest = Vitals()
 
     # --- what happens ---------------------------------------------------------------------------
@@ -153,11 +153,21 @@ class VitalSigns:
         for piece in pieces:
             if first <= piece.minute < end:
                 bars[piece.minute - first] = len(piece.slot)
+        whole = end == over and self._is_whole(day, end - 1)
+        before = self.newest.pace
+        same = whole == before.whole and self.usual is self._paced_by
+        if same and np.array_equal(minute, before.minute) and np.array_equal(bars, before.bars):
+            # The same object, so that whoever has drawn it knows that.
+            return before
+        self._paced_by = self.usual
         usual, source = self.usual.of(day, minute, bars)
-        newest_ns = (end - 1) * MINUTE_NS
+        return Pace(minute, bars, usual, source, whole)
+
+    def _is_whole(self, day: TradingDay, minute: int) -> bool:
+        """Whether nothing is in doubt about a minute (since 1970)."""
         doubts = self._market.wholeness.doubts(day)
-        whole = not any(d.from_ns < newest_ns + MINUTE_NS and d.to_ns > newest_ns for d in doubts)
-        return Pace(minute, bars, usual, source, whole and end == over)
+        from_ns = minute * MINUTE_NS
+        return not any(d.from_ns < from_ns + MINUTE_NS and d.to_ns > from_ns for d in doubts)
 
     def _store(self, now_ns: int) -> StoreFigures:
         status = self._sink.status()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import zstandard
-
 from stockscan_tui.feed.dbn_file import Block, BlockReader, DbnFile, Ending
 from stockscan_tui.feed.seekable import SeekableCopy
 
@@ -102,6 +100,6 @@ def _fill_from_copy(
     ending = Ending()
     try:
         copy.read_into(at, until, stop, reader)
-    except (OSError, zstandard.ZstdError) as error:
+    except OSError as error:
         ending = Ending(f"the copy of its records cannot be read: {error}", corrupt=True)
     reader.finish(ending)

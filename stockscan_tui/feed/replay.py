@@ -13,12 +13,13 @@ from stockscan_tui.feed.dbn_file import Block, DbnFile
 from stockscan_tui.feed.record_stream import RecordStream
 from stockscan_tui.feed.seekable import SeekableCopy
 from stockscan_tui.market.calendar import DAY_NS, utc_date
+from stockscan_tui.market.kernel import Int64s
 from stockscan_tui.market.symbols import InstrumentIds
 
 _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """Where a source stands: `at` bytes of records have been applied; the rest as in `Source`."""
 
@@ -28,7 +29,7 @@ class Place:
     ended: bool
     problem: str
     corrupt: bool
-    ids: tuple[tuple[int, int], ...]
+    ids: Int64s
 
 
 class Source:
@@ -168,7 +169,8 @@ class Source:
         self.corrupt = place.corrupt
         self.ids = InstrumentIds()
         if not place.ended:
-            self.ids.assign(place.ids)
+            numbers, slots = place.ids.tolist()
+            self.ids.assign(zip(numbers, slots, strict=True))
             self._stream.move_to(place.at)
 
     def take_control(self) -> Control | None:

@@ -62,8 +62,8 @@ class StateBatch:
     """The state of symbols on one session date; replaces what is stored for (date, symbol).
 
     Prices and `notional` (of the date's sessions) are float64 dollars, NaN for none; `tier` is 0
-    for moves under 1 %; `trade_ns` and `quote_ns` are the last of each, 0 for none; `updated_ns` is
-    event time.
+    for moves under 1 %; `trade_ns` and `quote_ns` are the last of each, 0 for none; `remaps` counts
+    how often the symbol has got another instrument id; `updated_ns` is event time.
     """
 
     session_date: date
@@ -82,6 +82,7 @@ class StateBatch:
     notional: NDArray[np.float64]
     trade_ns: Int64s
     quote_ns: Int64s
+    remaps: Int64s
     updated_ns: int
 
 
@@ -175,10 +176,12 @@ class DifferenceBatch:
 
 @dataclass(frozen=True, slots=True)
 class DayRecord:
-    """What a session date came to; replaces what is stored of that date.
+    """What a session date came to; replaces what the run has stored of that date.
 
-    Times are ns since 1970, 0 for none. `elapsed` and `unknown` count session minutes; the
-    shares are 0 to 1, NaN for none. `compared` counts the bars that were held against Databento's:
+    Times are ns since 1970, 0 for none. `elapsed` counts session minutes, `unknown` those of all
+    symbols; the shares are 0 to 1, NaN for none. `records`, `gaps`, `healed`, `late` and
+    `unmapped` are of one run, so that those of several add up; the rest is of the whole date so
+    far. `compared` counts the bars that were held against Databento's:
     `equal` and `differing` have both, `lacking` only Databento, `surplus` only we; `verified` is
     the equal part of all.
     """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Int64s = NDArray[np.int64]
-Bars = NDArray[Any]
 
 MOST_TOLD = 1_000
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -17,13 +16,41 @@ BAR = "bar"
 _NS = 1e9
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DayBars:
+    """One-minute bars of a day, in any order, a row each.
+
+    `symbol` counts from 0, `minute` from 1970 (UTC); prices are in 1e-9 dollars.
+    """
+
+    symbol: Int64s
+    minute: Int64s
+    open: Int64s
+    high: Int64s
+    low: Int64s
+    close: Int64s
+    volume: Int64s
+
+    @classmethod
+    def of(cls, records: NDArray[Any]) -> DayBars:
+        """Return the columns of an array whose fields have these names."""
+        columns = {f.name: records[f.name].astype(np.int64) for f in fields(cls)}
+        return cls(**columns)
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+    def where(self, rows: NDArray[Any]) -> DayBars:
+        """Return some of the bars, by place or by yes and no."""
+        return DayBars(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A bar that is not as Databento has it.
 
-    `symbol` counts in the names that were compared, `minute` since 1970. `field` is one of
-    `FIELDS`, or `bar` where one side has none: its volume stands on the other, NaN on this one.
-    Prices are in dollars.
+    `symbol` counts as in `DayBars`, `minute` since 1970. `field` is one of `FIELDS`, or `bar`
+    where one side has none: its volume stands on the other, NaN on this one. Prices are in dollars.
     """
 
     symbol: int
@@ -50,91 +77,112 @@ class Comparison:
     differences: list[Difference] = field(default_factory=list)
 
     @property
-    def compared(self) -> Int64s:
-        """How many bars of each symbol were compared."""
-        total: Int64s = self.equal + self.differing + self.lacking + self.surplus
-        return total
-
-    @property
     def share(self) -> NDArray[np.float64]:
         """The equal part of each symbol's bars, 0 to 1; NaN where none were compared."""
-        compared = self.compared
+        compared = self.equal + self.differing + self.lacking + self.surplus
         found = np.full(len(compared), np.nan)
         np.divide(self.equal, compared, out=found, where=compared > 0)
         return found
 
 
-def compare(ours: Bars, theirs: Bars, symbols: int) -> Comparison:
+def compare(ours: DayBars, theirs: DayBars, symbols: int) -> Comparison:
     """Compare bars to the last digit.
 
     Args:
-        ours: Fields `symbol` (a number below `symbols`), `minute`, `open`, `high`, `low`, `close`
-            (int64 in 1e-9 dollars) and `volume`; each symbol and minute once.
-        theirs: The same; several rows of one symbol and minute, a publisher's each, are one bar,
+        ours: Our bars; each symbol and minute once.
+        theirs: Databento's; several of one symbol and minute, a publisher's each, are one bar,
             whose open and close are not known.
-        symbols: How many symbols there are.
+        symbols: How many symbols there are; each bar's is below.
     """
-    own, own_keys = _sorted(ours)
-    other, other_keys = _sorted(theirs)
-    first = np.flatnonzero(np.diff(other_keys, prepend=-1))
-    several = np.diff(first, append=len(other)) > 1
-    other, other_keys = _joined(other, first), other_keys[first]
-    both = np.isin(own_keys, other_keys, assume_unique=True)
-    met = np.isin(other_keys, own_keys, assume_unique=True)
-    mine, their = own[both], other[met]
-    differ = np.stack([mine[name] != their[name] for name in FIELDS], axis=1)
-    differ[np.ix_(several[met], (0, 3))] = False
-    wrong = differ.any(axis=1)
+    first = min((int(b.minute.min()) for b in (ours, theirs) if len(b)), default=0)
+    span = max((int(b.minute.max()) for b in (ours, theirs) if len(b)), default=0) - first + 1
+    theirs, several = _one_each(theirs, _cells(theirs, first, span), symbols * span)
+    # A cell for each symbol and minute: no sorting, and a look-up for each bar.
+    place = np.full(symbols * span, -1, np.int32)
+    place[_cells(ours, first, span)] = np.arange(len(ours), dtype=np.int32)
+    met = place[_cells(theirs, first, span)]
+    both = met >= 0
+    mine, their = met[both].astype(np.int64), np.flatnonzero(both)
+    differ = {name: getattr(ours, name)[mine] != getattr(theirs, name)[their] for name in FIELDS}
+    for name in ("open", "close"):
+        differ[name] &= ~several[their]
+    wrong = np.logical_or.reduce(list(differ.values()))
+    alone = np.ones(len(ours), np.bool_)
+    alone[mine] = False
+    lacking, surplus = np.flatnonzero(~both), np.flatnonzero(alone)
 
-    def counted(rows: Bars) -> Int64s:
-        return np.bincount(rows["symbol"], minlength=symbols).astype(np.int64)
+    def counted(chosen: Int64s) -> Int64s:
+        return np.bincount(chosen, minlength=symbols).astype(np.int64)
 
     return Comparison(
-        equal=counted(mine[~wrong]),
-        differing=counted(mine[wrong]),
-        lacking=counted(other[~met]),
-        surplus=counted(own[~both]),
-        fields=dict(zip(FIELDS, differ.sum(axis=0).tolist(), strict=True)),
+        equal=counted(ours.symbol[mine[~wrong]]),
+        differing=counted(ours.symbol[mine[wrong]]),
+        lacking=counted(theirs.symbol[lacking]),
+        surplus=counted(ours.symbol[surplus]),
+        fields={name: int(np.count_nonzero(flags)) for name, flags in differ.items()},
         differences=[
-            *_fields(mine, their, differ),
-            *(_alone(row, theirs=True) for row in other[~met][:MOST_TOLD]),
-            *(_alone(row, theirs=False) for row in own[~both][:MOST_TOLD]),
+            *_fields(ours, theirs, mine, their, differ),
+            *_alone(theirs, lacking, theirs=True),
+            *_alone(ours, surplus, theirs=False),
         ],
     )
 
 
-def _sorted(bars: Bars) -> tuple[Bars, Int64s]:
-    """Return bars by symbol and minute, and a number for each symbol and minute."""
-    keys = bars["symbol"].astype(np.int64) << 32 | bars["minute"].astype(np.int64)
-    if len(keys) and (np.diff(keys) < 0).any():
-        order = np.argsort(keys, kind="stable")
-        return bars[order], keys[order]
-    return bars, keys
+def _cells(bars: DayBars, first: int, span: int) -> Int64s:
+    cells: Int64s = bars.symbol * span + (bars.minute - first)
+    return cells
 
 
-def _joined(bars: Bars, first: NDArray[np.intp]) -> Bars:
-    """Return one bar for each run of rows with the same key, which begin at `first`."""
-    if len(first) == len(bars):
-        return bars
-    one = bars[first]
-    one["high"] = np.maximum.reduceat(bars["high"], first)
-    one["low"] = np.minimum.reduceat(bars["low"], first)
-    one["volume"] = np.add.reduceat(bars["volume"], first)
-    return one
+def _one_each(bars: DayBars, cells: Int64s, count: int) -> tuple[DayBars, NDArray[np.bool_]]:
+    """Return one bar for each cell, and which of them are of several publishers."""
+    newest = np.full(count, -1, np.int32)
+    newest[cells] = np.arange(len(bars), dtype=np.int32)
+    if (newest[cells] == np.arange(len(bars))).all():
+        return bars, np.zeros(len(bars), np.bool_)
+    order = np.argsort(cells, kind="stable")
+    bars, cells = bars.where(order), cells[order]
+    begins = np.flatnonzero(np.diff(cells, prepend=-1))
+    one = bars.where(begins)
+    joined = DayBars(
+        symbol=one.symbol,
+        minute=one.minute,
+        open=one.open,
+        high=np.maximum.reduceat(bars.high, begins),
+        low=np.minimum.reduceat(bars.low, begins),
+        close=one.close,
+        volume=np.add.reduceat(bars.volume, begins),
+    )
+    return joined, np.diff(begins, append=len(bars)) > 1
 
 
-def _fields(ours: Bars, theirs: Bars, differ: NDArray[np.bool_]) -> list[Difference]:
+def _fields(
+    ours: DayBars,
+    theirs: DayBars,
+    mine: Int64s,
+    their: Int64s,
+    differ: dict[str, NDArray[np.bool_]],
+) -> list[Difference]:
     found = []
-    for row, column in np.argwhere(differ)[:MOST_TOLD].tolist():
-        name = FIELDS[column]
+    for name, flags in differ.items():
         scale = 1.0 if name == "volume" else _NS
-        mine, their = float(ours[name][row]) / scale, float(theirs[name][row]) / scale
-        at = ours[row]
-        found.append(Difference(int(at["symbol"]), int(at["minute"]), name, mine, their))
+        for at in np.flatnonzero(flags)[:MOST_TOLD].tolist():
+            row, other = int(mine[at]), int(their[at])
+            found.append(
+                Difference(
+                    symbol=int(ours.symbol[row]),
+                    minute=int(ours.minute[row]),
+                    field=name,
+                    ours=float(getattr(ours, name)[row]) / scale,
+                    theirs=float(getattr(theirs, name)[other]) / scale,
+                )
+            )
     return found
 
 
-def _alone(row: Any, *, theirs: bool) -> Difference:
-    volume = float(row["volume"])
-    sides = (np.nan, volume) if theirs else (volume, np.nan)
-    return Difference(int(row["symbol"]), int(row["minute"]), BAR, *sides)
+def _alone(bars: DayBars, rows: Int64s, *, theirs: bool) -> list[Difference]:
+    found = []
+    for row in rows[:MOST_TOLD].tolist():
+        volume = float(bars.volume[row])
+        sides = (np.nan, volume) if theirs else (volume, np.nan)
+        found.append(Difference(int(bars.symbol[row]), int(bars.minute[row]), BAR, *sides))
+    return found

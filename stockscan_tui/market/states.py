@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,12 @@ def tiers(change_pct: Floats) -> NDArray[np.uint8]:
     for number, limit in reversed(TIER_LIMITS_PCT):
         tier[size >= limit] = number
     return tier
+
+
+def _counts(by_slot: Mapping[int, int], count: int) -> NDArray[np.int64]:
+    counts = np.zeros(count, np.int64)
+    counts[list(by_slot.keys())] = list(by_slot.values())
+    return counts
 
 
 class StateSaver:
@@ -87,6 +95,7 @@ class StateSaver:
             notional=notional[slots],
             trade_ns=rows[:, k.TRADE_NS],
             quote_ns=rows[:, k.QUOTE_NS],
+            remaps=_counts(market.symbols.remapped, market.count)[slots],
             updated_ns=updated_ns,
         )
         return (batch,)

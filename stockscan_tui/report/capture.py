@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.batch import DayRecord, Gap
 from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.market.comparison import Comparison, Difference, compare
+from stockscan_tui.market.comparison import Comparison, DayBars, Difference, compare
 from stockscan_tui.store.inquiry import Inquiry, SymbolDay
 from stockscan_tui.store.reader import Reader
 
@@ -27,12 +26,12 @@ _TIERS = ((1, "≥ 20 %"), (2, "10–20 %"), (3, "5–10 %"), (4, "1–5 %"), (0
 class Theirs:
     """Databento's own bars of a session date.
 
-    `bars` have the fields of `BAR_DTYPE`, whose `symbol` counts in `names`; they are all there are
-    of those symbols in the minutes (since 1970) from `first_minute` to `last_minute`.
+    The `symbol` of `bars` counts in `names`; they are all there are of those symbols in the minutes
+    (since 1970) from `first_minute` to `last_minute`.
     """
 
     names: Sequence[str]
-    bars: NDArray[Any]
+    bars: DayBars
     first_minute: int
     last_minute: int
 
@@ -147,10 +146,9 @@ def report_day(reader: Reader, wanted: Wanted, ask: AskTheirs | None = None) -> 
     inquiry = Inquiry(reader)
     session_date = chosen_date(inquiry, wanted.session_date)
     day = inquiry.symbols(session_date)
-    rows = _chosen(day, wanted)
-    names = [day.symbol[row] for row in rows]
-    names += [symbol for symbol in wanted.symbols if symbol not in set(names)]
-    found, compared = None, {}
+    names = list(wanted.symbols) or _movers(day, wanted)
+    found: Comparison | None = None
+    compared: dict[str, int] = {}
     if ask is not None and names:
         theirs = ask(inquiry.dataset(), names, session_date)
         found, compared = _compared(inquiry, session_date, theirs)
@@ -204,14 +202,11 @@ def chosen_date(inquiry: Inquiry, wanted: date | None) -> date:
     return wanted
 
 
-def _chosen(day: SymbolDay, wanted: Wanted) -> list[int]:
-    if wanted.symbols:
-        places = {symbol: place for place, symbol in enumerate(day.symbol)}
-        return [places[symbol] for symbol in wanted.symbols if symbol in places]
+def _movers(day: SymbolDay, wanted: Wanted) -> list[str]:
     moved = np.abs(np.nan_to_num(day.chg, nan=-1.0))
     order = np.argsort(-moved, kind="stable")
     chosen = order[(moved[order] >= wanted.over_pct) & np.isfinite(day.chg[order])]
-    return [int(row) for row in chosen[: wanted.top]]
+    return [day.symbol[row] for row in chosen[: wanted.top].tolist()]
 
 
 def _compared(
@@ -219,8 +214,9 @@ def _compared(
 ) -> tuple[Comparison, dict[str, int]]:
     """Return the comparison, and the place of each symbol in it."""
     ours = inquiry.bars(session_date, theirs.names)
-    minute = ours["minute"]
-    ours = ours[(minute >= theirs.first_minute) & (minute <= theirs.last_minute)]
+    within = (ours.minute >= theirs.first_minute) & (ours.minute <= theirs.last_minute)
+    if not within.all():
+        ours = ours.where(within)
     places = {name: place for place, name in enumerate(theirs.names)}
     return compare(ours, theirs.bars, len(places)), places
 
@@ -233,14 +229,19 @@ def _row(
     compared: dict[str, int],
 ) -> SymbolRow:
     place = compared.get(symbol)
-    checked = found is not None and place is not None
-    sides = {
-        name: int(getattr(found, name)[place]) if checked else None
-        for name in ("differing", "lacking", "surplus")
-    }
-    share = float(found.share[place]) if found is not None and place is not None else math.nan
+    share, differing, lacking, surplus = math.nan, None, None, None
+    if found is not None and place is not None:
+        share = float(found.share[place])
+        differing, lacking = int(found.differing[place]), int(found.lacking[place])
+        surplus = int(found.surplus[place])
     if at is None:
-        return SymbolRow(symbol, verified=_known(share), **sides)
+        return SymbolRow(
+            symbol,
+            verified=_known(share),
+            differing=differing,
+            lacking=lacking,
+            surplus=surplus,
+        )
     bars, elapsed = int(day.bars[at]), int(day.elapsed[at])
     dense = int(day.traded[at] + day.backfilled[at])
     if math.isnan(share) and day.verified[at] >= 0 and dense + day.missing[at] > 0:
@@ -259,7 +260,9 @@ def _row(
         volume=int(day.volume[at]),
         missing=int(day.missing[at]) if elapsed >= 0 else None,
         unknown=int(day.unknown[at]) if elapsed >= 0 else None,
-        **sides,
+        differing=differing,
+        lacking=lacking,
+        surplus=surplus,
     )
 
 

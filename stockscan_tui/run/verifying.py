@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stockscan_tui.errors import InputError
 from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
+from stockscan_tui.market.comparison import DayBars
 from stockscan_tui.market.text import printable
 from stockscan_tui.report.capture import AskTheirs, Theirs
 
@@ -30,10 +31,10 @@ def from_file(path: Path) -> AskTheirs:
         found = read_bars(path)
         first, end = _minutes(session_date)
         minute = found.bars["minute"]
-        bars = found.bars[(minute >= first) & (minute < end)]
+        bars = DayBars.of(found.bars[(minute >= first) & (minute < end)])
         if not len(bars):
             raise InputError(f"{printable(path)} has no minute bar of {session_date}.")
-        return Theirs(found.names, bars, int(bars["minute"].min()), int(bars["minute"].max()))
+        return Theirs(found.names, bars, int(bars.minute.min()), int(bars.minute.max()))
 
     return ask
 
@@ -41,7 +42,8 @@ def from_file(path: Path) -> AskTheirs:
 def from_history(history: History, say: Callable[[str], None]) -> AskTheirs:
     """Return what asks the historical API for the bars of the symbols; `say` tells that it does.
 
-    What is returned raises HistoryError if they cannot be had.
+    They are compared up to the last of them. What is returned raises HistoryError if they cannot be
+    had, and InputError if there are none.
     """
 
     def ask(dataset: str, symbols: Sequence[str], session_date: date) -> Theirs:
@@ -49,7 +51,11 @@ def from_history(history: History, say: Callable[[str], None]) -> AskTheirs:
         count = "1 symbol" if len(symbols) == 1 else f"{len(symbols):,} symbols"
         say(f"Asking Databento for the minute bars of {count} on {session_date} …")
         found = history.minute_bars(dataset, symbols, first * MINUTE_NS, end * MINUTE_NS)
-        return Theirs(found.names, found.bars, first, end - 1)
+        if not len(found.bars):
+            raise InputError(f"Databento has no minute bars of {count} on {session_date} yet.")
+        bars = DayBars.of(found.bars)
+        # It may not be published to its end.
+        return Theirs(found.names, bars, first, int(bars.minute.max()))
 
     return ask
 

@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 
 from stockscan_tui.market.batch import DayRecord
 from stockscan_tui.market.calendar import new_york_ns, new_york_time
+from stockscan_tui.market.comparison import DayBars
 from stockscan_tui.store.reader import Reader
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-BAR_DTYPE = np.dtype(
-    [("symbol", "<i4")]
-    + [(name, "<i8") for name in ("minute", "open", "high", "low", "close", "volume")]
-)
 _DAY_START = time(3, 50)
 
 # The newest bar belongs to no session date of its own: that is reckoned.
@@ -46,6 +43,7 @@ SELECT symbol,
     coalesce(tier, 0)::BIGINT AS tier, coalesce(epoch_ns(updated_at), 0) AS updated_ns,
     coalesce(state.trades, -1) AS trades, coalesce(dollars, 'nan') AS notional,
     coalesce(epoch_ns(last_trade), 0) AS trade_ns, coalesce(epoch_ns(last_quote), 0) AS quote_ns,
+    coalesce(remaps, 0) AS remaps,
     coalesce(traded.bars, 0) AS bars, coalesce(first_ns, 0) AS first_ns,
     coalesce(last_ns, 0) AS last_ns, coalesce(traded.volume, 0) AS volume,
     coalesce(elapsed, -1) AS elapsed, coalesce(verdict.traded, 0) AS traded,
@@ -64,8 +62,7 @@ ORDER BY symbol
 # Through the numbers, without the view's join.
 _BARS = """
 SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
-    round(open * 1e9)::BIGINT AS open, round(high * 1e9)::BIGINT AS high,
-    round(low * 1e9)::BIGINT AS low, round(close * 1e9)::BIGINT AS close, volume
+    open, high, low, close, volume
 FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?)
 """
 
@@ -102,6 +99,7 @@ class SymbolDay:
     notional: Floats
     trade_ns: Int64s
     quote_ns: Int64s
+    remaps: Int64s
     bars: Int64s
     first_ns: Int64s
     last_ns: Int64s
@@ -156,11 +154,8 @@ class Inquiry:
             values[name] = columns[name].tolist()
         return SymbolDay(**values)
 
-    def bars(self, session_date: date, symbols: Sequence[str]) -> NDArray[Any]:
-        """Return some symbols' bars of a session date, of `BAR_DTYPE`: `symbol` is the place.
-
-        Prices are int64 in 1e-9 dollars.
-        """
+    def bars(self, session_date: date, symbols: Sequence[str]) -> DayBars:
+        """Return some symbols' bars of a session date; `symbol` is the place among `symbols`."""
         columns = self._reader.columns(_BARS, list(_span_us(session_date)))
         stored = self._reader.columns("SELECT id, symbol FROM symbols")
         places = {name: place for place, name in enumerate(symbols)}
@@ -169,12 +164,19 @@ class Inquiry:
         place_of[ids] = [places.get(name, -1) for name in stored["symbol"].tolist()]
         place = place_of[columns["symbol_id"]]
         wanted = place >= 0
-        bars = np.empty(int(np.count_nonzero(wanted)), BAR_DTYPE)
-        bars["symbol"] = place[wanted]
-        for name in BAR_DTYPE.names or ():
-            if name != "symbol":
-                bars[name] = columns[name][wanted]
-        return bars
+        if not wanted.all():
+            columns = {name: column[wanted] for name, column in columns.items()}
+            place = place[wanted]
+        prices = {
+            name: np.rint(columns[name] * 1e9).astype(np.int64)
+            for name in ("open", "high", "low", "close")
+        }
+        return DayBars(
+            symbol=place.astype(np.int64),
+            minute=columns["minute"],
+            volume=columns["volume"],
+            **prices,
+        )
 
     def days(self, since: date) -> list[DayRecord]:
         """Return the records of the session dates from one on, oldest first."""

@@ -110,8 +110,8 @@ class Ledger:
         for differences in batch.differences:
             self._write_differences(differences)
         for day in batch.days:
-            self._run_sql(sql.DELETE_DAY, [day.session_date])
-            self._run_sql(sql.INSERT_DAY, astuple(day))
+            self._run_sql(sql.DELETE_DAY, [day.session_date, self._run, self._resume])
+            self._run_sql(sql.INSERT_DAY, [*astuple(day), self._run])
         if batch.checkpoint is not None:
             self._write_checkpoint(batch.checkpoint)
         self._run_sql(sql.SET_SERIAL, [batch.serial, self._run])
@@ -236,6 +236,7 @@ class Ledger:
                 "notional": states.notional,
                 "trade_ns": states.trade_ns,
                 "quote_ns": states.quote_ns,
+                "remaps": states.remaps,
             }
         )
         self._run_sql(sql.DELETE_STATES, [states.session_date])

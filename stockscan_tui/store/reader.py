@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import BarBatch, Gap, Watermark
 from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.market.coverage import BarSources
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.study import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
@@ -32,6 +31,9 @@ from stockscan_tui.store.database import (
 from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.minute_kinds import NO_VERDICT, unpack_kinds
 from stockscan_tui.store.schema import check_readable
+
+if TYPE_CHECKING:
+    from stockscan_tui.market.coverage import BarSources
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the database's timestamps have no zone
 
@@ -245,6 +247,9 @@ class Reader:
 
     def bar_sources(self, start_ns: int, symbols: Sequence[str]) -> BarSources:
         """Return which of `symbols` have a bar of which minute from that of `start_ns` on."""
+        # With it come compiled functions, which take a quarter of a second and few readers need.
+        from stockscan_tui.market.coverage import BarSources  # noqa: PLC0415
+
         slot_of = self._slot_of(symbols)
         span = [start_ns // MINUTE_NS * 60_000_000]
         with self._asking() as cursor:

@@ -74,21 +74,36 @@ _PROOF = (
     "ALTER TABLE states ADD COLUMN dollars DOUBLE",
     "ALTER TABLE states ADD COLUMN last_trade TIMESTAMP",
     "ALTER TABLE states ADD COLUMN last_quote TIMESTAMP",
+    "ALTER TABLE states ADD COLUMN remaps BIGINT",
     """CREATE OR REPLACE VIEW symbol_state AS SELECT
         symbol, session_date, mark, last, bid, ask, prev_close, prev_close_source, chg, volume,
-        tier, updated_at, trades, bars, dollars, last_trade, last_quote
+        tier, updated_at, trades, bars, dollars, last_trade, last_quote, remaps
         FROM states JOIN symbols ON symbols.id = states.symbol_id""",
     # kinds: see store.minute_kinds.
     "CREATE TABLE minute_verdicts (session_date DATE, minute BIGINT, kinds BLOB)",
     """CREATE TABLE differences (
         session_date DATE, symbol_id INTEGER, ts TIMESTAMP, field VARCHAR, ours DOUBLE,
         theirs DOUBLE, healed BOOLEAN)""",
-    """CREATE TABLE days (
-        session_date DATE, first_ts TIMESTAMP, last_ts TIMESTAMP, records BIGINT, trades BIGINT,
-        bars BIGINT, symbols BIGINT, elapsed BIGINT, completeness DOUBLE, density DOUBLE,
+    # A row for each run: what runs count for themselves adds up.
+    """CREATE TABLE day_records (
+        session_date DATE, run INTEGER, first_ts TIMESTAMP, last_ts TIMESTAMP, records BIGINT,
+        trades BIGINT, bars BIGINT, symbols BIGINT, elapsed BIGINT, completeness DOUBLE,
+        density DOUBLE,
         gaps BIGINT, healed BIGINT, unknown BIGINT, compared BIGINT, equal BIGINT,
         differing BIGINT, lacking BIGINT, surplus BIGINT, verified DOUBLE, late BIGINT,
         unmapped BIGINT)""",
+    """CREATE VIEW days AS SELECT
+        session_date, min(first_ts) AS first_ts, max(last_ts) AS last_ts,
+        sum(records)::BIGINT AS records, arg_max(trades, run) AS trades,
+        arg_max(bars, run) AS bars, arg_max(symbols, run) AS symbols,
+        arg_max(elapsed, run) AS elapsed, arg_max(completeness, run) AS completeness,
+        arg_max(density, run) AS density, sum(gaps)::BIGINT AS gaps,
+        sum(healed)::BIGINT AS healed, arg_max(unknown, run) AS unknown,
+        arg_max(compared, run) AS compared, arg_max(equal, run) AS equal,
+        arg_max(differing, run) AS differing, arg_max(lacking, run) AS lacking,
+        arg_max(surplus, run) AS surplus, arg_max(verified, run) AS verified,
+        sum(late)::BIGINT AS late, sum(unmapped)::BIGINT AS unmapped
+        FROM day_records GROUP BY session_date""",
     """CREATE OR REPLACE VIEW coverage AS SELECT
         session_date, symbol, elapsed, traded, backfilled, quiet, missing, unknown,
         (traded + backfilled + quiet) / nullif(elapsed, 0) AS completeness,

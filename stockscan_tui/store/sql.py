@@ -75,7 +75,7 @@ INSERT INTO states SELECT
     nullif(ask, 'nan'), nullif(prev_close, 'nan'), prev_close_source, nullif(chg, 'nan'), volume,
     tier, make_timestamp($2), trades, bars, nullif(notional, 'nan'),
     CASE WHEN trade_ns > 0 THEN make_timestamp_ns(trade_ns)::TIMESTAMP END,
-    CASE WHEN quote_ns > 0 THEN make_timestamp_ns(quote_ns)::TIMESTAMP END
+    CASE WHEN quote_ns > 0 THEN make_timestamp_ns(quote_ns)::TIMESTAMP END, remaps
 FROM incoming
 """
 
@@ -125,9 +125,10 @@ INSERT INTO differences SELECT
 FROM incoming
 """
 
-DELETE_DAY = "DELETE FROM days WHERE session_date = ?"
+# A run that does not go on where an earlier one ended takes the place of all of them.
+DELETE_DAY = "DELETE FROM day_records WHERE session_date = ? AND (run = ? OR NOT ?)"
 INSERT_DAY = """
-INSERT INTO days SELECT $1,
+INSERT INTO day_records SELECT $1, $22,
     CASE WHEN $2 > 0 THEN make_timestamp_ns($2)::TIMESTAMP END,
     CASE WHEN $3 > 0 THEN make_timestamp_ns($3)::TIMESTAMP END,
     $4, $5, $6, $7, $8, nullif($9, 'nan'), nullif($10, 'nan'), $11, $12, $13, $14, $15, $16, $17,

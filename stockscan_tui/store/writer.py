@@ -289,6 +289,7 @@ class Writer:
             with self._changed:
                 if self._limits is limits:
                     self._limits = None
+                    self._changed.notify_all()
 
     def _look_at_room(self) -> None:
         """See every few seconds how large the file is, and what room its disk has."""
@@ -296,7 +297,10 @@ class Writer:
             return
         self._looked_s = perf_counter()
         try:
-            self._room = (self._path.stat().st_size, shutil.disk_usage(self._path.parent).free)
+            # What is not checkpointed yet stands beside the file.
+            log = self._path.with_name(f"{self._path.name}.wal")
+            files = [file.stat().st_size for file in (self._path, log) if file.exists()]
+            self._room = (sum(files), shutil.disk_usage(self._path.parent).free)
         except OSError:
             self._room = (-1, -1)
 

@@ -21,6 +21,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,12 @@ from stockscan_tui.market.metrics import MetricKey, rank
 from stockscan_tui.market.snapshot import Feed, Health, Snapshot
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.view import Photographer
+from stockscan_tui.market.vitals import Lag
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.gates import SHIPPED
 from stockscan_tui.scan.picking import Picker
 from stockscan_tui.ui.columns import layout_for
+from stockscan_tui.ui.screens.health import HealthScreen
 from stockscan_tui.ui.screens.symbol import SymbolScreen
 from tests.bench.live_tapes import burst_tape
 from tests.bench.material import DAY, day_file
@@ -111,6 +114,41 @@ def our_frame() -> float:
 
     on_stage(act, snapshot=market(12_000), size=SIZE)
     return found[0]
+
+
+def panel_frame() -> list[float]:
+    """Return the milliseconds of a new picture on the health panel, by size; 12,000 symbols."""
+    from tests.ui.test_health import covered, paced, vitals
+
+    found: list[float] = []
+
+    async def act(stage: Stage) -> None:
+        await stage.pilot.press("h")
+        await stage.until(lambda: isinstance(stage.app.screen, HealthScreen))
+        panel = stage.app.screen
+        assert isinstance(panel, HealthScreen)
+        pictures = [
+            replace(
+                market(12_000, seed),
+                coverage=covered(12_000, unknown=seed),
+                vitals=vitals(pace=paced(seed / 2), rss_mb=400.0 + seed),
+            )
+            for seed in (1, 2)
+        ]
+        turn = 0
+
+        def frame() -> None:
+            nonlocal turn
+            turn += 1
+            # Each time anew: what a picture keeps of itself is reckoned once for all screens.
+            panel.show(replace(pictures[turn % 2], cache={}), Lag())
+
+        frame()
+        found.append(median_ms(frame))
+
+    for size in ((80, 24), (120, 36), (200, 60)):
+        on_stage(act, snapshot=market(12_000), size=size)
+    return found
 
 
 def data_table_frame() -> float:

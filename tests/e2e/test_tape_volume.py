@@ -119,7 +119,7 @@ def test_a_licence_that_is_missing_is_told_once_and_costs_the_market_nothing() -
         taken.wait_until(lambda _: bool(told(taken)))
         finish(taken, tape, ("mbp-1",))
         # Nobody asks a second time.
-        assert gateway.connections == 3
+        assert gateway.connections == 2
     assert taken.sink.bars == bars_by_pandas(rows, NAMES)
     (said,) = told(taken)
     assert "A live data license is required to access EQUS.SUMMARY" in said

@@ -43,9 +43,11 @@ def test_what_became_of_a_gap_is_told() -> None:
 
     async def act(stage: Stage) -> None:
         await stage.show(after(1, 0), after_s=1)
-        assert "1 open: see feed_gaps" in stage.text()
+        assert "! 1 gap open" in stage.text()
+        await stage.show(after(3, 2), after_s=1)
+        assert "! 3 gaps, 1 open" in stage.text()
         await stage.show(after(2, 2), after_s=1)
-        assert "2 gaps healed, no record missing" in stage.text()
+        assert "2 gaps healed" in stage.text()
 
     on_stage(act, snapshot=live())
 

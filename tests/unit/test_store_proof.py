@@ -147,3 +147,16 @@ def test_a_day_has_one_record(path: Path) -> None:
     )
     assert rows[0] == (9, 1_700_000_000_000_000_000, None, None, 4, 3, 0.75, 2)
     assert len(rows) == 2
+
+
+def test_what_runs_of_one_day_counted_adds_up_unless_they_begin_anew(path: Path) -> None:
+    def run(record: DayRecord, *, resume: bool) -> tuple[int, int, float]:
+        writer = Writer.open(path, dataset="EQUS.MINI", resume=resume)
+        writer.put(Batch(1, days=(record,)))
+        writer.close(10)
+        found: tuple[int, int, float] = stored(path, "SELECT records, bars, density FROM days")[0]
+        return found
+
+    assert run(DayRecord(DAY, records=5, bars=50, density=0.5), resume=True) == (5, 50, 0.5)
+    assert run(DayRecord(DAY, records=3, bars=60, density=0.6), resume=True) == (8, 60, 0.6)
+    assert run(DayRecord(DAY, records=2, bars=10, density=0.1), resume=False) == (2, 10, 0.1)

@@ -63,6 +63,7 @@ def test_contract_views_have_the_promised_columns_and_types(path: Path) -> None:
             "dollars DOUBLE",
             "last_trade TIMESTAMP",
             "last_quote TIMESTAMP",
+            f"remaps {count}",
         ],
         "alerts": [
             "alert_id VARCHAR",
@@ -91,6 +92,19 @@ def test_contract_views_have_the_promised_columns_and_types(path: Path) -> None:
             "ours DOUBLE",
             "theirs DOUBLE",
             "healed BOOLEAN",
+        ],
+        "days": [
+            "session_date DATE",
+            "first_ts TIMESTAMP",
+            "last_ts TIMESTAMP",
+            *(f"{name} {count}" for name in ("records", "trades", "bars", "symbols", "elapsed")),
+            "completeness DOUBLE",
+            "density DOUBLE",
+            *(f"{name} {count}" for name in ("gaps", "healed", "unknown", "compared", "equal")),
+            *(f"{name} {count}" for name in ("differing", "lacking", "surplus")),
+            "verified DOUBLE",
+            f"late {count}",
+            f"unmapped {count}",
         ],
         "feed_gaps": [
             "session_date DATE",
@@ -188,6 +202,7 @@ def test_states_closes_and_watermarks_replace_what_is_stored(path: Path) -> None
             notional=np.array([10.5, np.nan]),
             trade_ns=np.array([int(AT.timestamp()) * 10**9, 0]),
             quote_ns=np.array([0, int(AT.timestamp()) * 10**9]),
+            remaps=np.array([1, 0]),
             updated_ns=int(AT.timestamp()) * 10**9,
         )
         closes = CloseBatch(date(2024, 1, 2), slots, np.array([mark, 2.0]), np.array([True, False]))
@@ -220,6 +235,7 @@ def test_states_closes_and_watermarks_replace_what_is_stored(path: Path) -> None
             10.5,
             at,
             None,
+            1,
         ),
         (
             "B",
@@ -239,6 +255,7 @@ def test_states_closes_and_watermarks_replace_what_is_stored(path: Path) -> None
             None,
             None,
             at,
+            0,
         ),
     ]
     assert stored(path, "SELECT close, official FROM closes ORDER BY close") == [

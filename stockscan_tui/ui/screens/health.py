@@ -25,6 +25,8 @@ from stockscan_tui.ui.widgets.status import StatusLine
 
 # From so many cells on two lines explain a figure; else it takes three.
 FULL_FROM = 110
+# With fewer lines one has to do.
+LOW_UNDER = 16
 
 
 class HealthScreen(Screen[str]):
@@ -52,7 +54,9 @@ class HealthScreen(Screen[str]):
         self._grid.focus()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.query_one(Explanation).styles.height = 2 if event.size.width >= FULL_FROM else 3
+        width, height = event.size
+        full = 2 if width >= FULL_FROM else 3
+        self.query_one(Explanation).styles.height = full if height >= LOW_UNDER else 1
         # The widgets have their new sizes only after this message.
         self.call_after_refresh(self._draw)
 

@@ -15,6 +15,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from stockscan_tui.market.limits import LIMITS
 from stockscan_tui.market.metrics import REGISTRY
 from stockscan_tui.market.text import printable
 from stockscan_tui.scan.gates import SHIPPED, Gates
@@ -185,6 +186,15 @@ def _other_parts(
     marks = [Row((mark.word, mark.doc), also="mark") for mark in (*MARKS, NOT_OFFICIAL)]
     yield "Marks beside a symbol", [*marks, Row(("★", "on the current watchlist"), also="mark")]
     yield "Lists", [_list_row(toplist) for toplist in toplists]
+    yield (
+        "Limits of the health panel",
+        [
+            Row(
+                (limit.title, f"{limit.doc}{' · ' * bool(limit.words)}{limit.words}"), also="health"
+            )
+            for limit in LIMITS.values()
+        ],
+    )
     if gates is not None:
         yield (
             "Gates: who is on the board (x lifts them)",

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from stockscan_tui.ui import format as fmt
-from stockscan_tui.ui.widgets.health.drawn import Piece
+from stockscan_tui.ui.widgets.health.drawn import Pieces
 
 GAP_CELLS = 2
 
@@ -25,7 +24,7 @@ class Entry:
     """
 
     key: Hashable
-    pieces: tuple[Piece, ...]
+    pieces: Pieces
     title: str
     doc: str
 
@@ -39,7 +38,7 @@ class Block:
 
     title: str
     entries: tuple[Entry, ...] = ()
-    picture: tuple[tuple[Piece, ...], ...] = ()
+    picture: tuple[Pieces, ...] = ()
     wide: tuple[Entry, ...] = ()
     columns: int = 2
 
@@ -58,7 +57,7 @@ class Placed:
 class Line:
     """A piece of a line of the grid that is no entry."""
 
-    pieces: tuple[Piece, ...]
+    pieces: Pieces
     x: int
     y: int
     width: int
@@ -107,19 +106,3 @@ def _place(
         column, row = divmod(at, rows)
         placed.append(Placed(entry, x + column * each, y + row, each - (block.columns > 1)))
     return y + rows
-
-
-def cut(pieces: Sequence[Piece], width: int) -> list[Piece]:
-    """Return pieces that fill `width` cells."""
-    kept: list[Piece] = []
-    room = width
-    for text, style in pieces:
-        cells = cell_len(text)
-        if cells > room:
-            kept.append((fmt.fit(text, room), style))
-            return kept
-        kept.append((text, style))
-        room -= cells
-        if not room:
-            return kept
-    return [*kept, (" " * room, "plain")]

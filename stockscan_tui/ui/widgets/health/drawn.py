@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -12,11 +14,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from stockscan_tui.market.limits import Level
+from stockscan_tui.ui import format as fmt
 
 # A piece of a line: its text, made harmless before, and the name of its style.
 Piece = tuple[str, str]
+Pieces = tuple[Piece, ...]
 
-STYLES = ("plain", "dim", "title", "good", "warning", "alarm", "bar", "usual", "cursor")
+STYLES = ("plain", "dim", "title", "good", "warning", "alarm", "bar", "usual", "said", "cursor")
 STYLE_OF = {
     Level.UNKNOWN: "dim",
     Level.GOOD: "good",
@@ -25,32 +29,32 @@ STYLE_OF = {
 }
 
 
+class Part(NamedTuple):
+    """Pieces at a place of a line, `width` cells wide; `chosen` ones are under the cursor."""
+
+    x: int
+    width: int
+    pieces: Pieces
+    chosen: bool = False
+
+
+Row = tuple[Part, ...]
+
+
 class Drawn(Widget):
-    """Lines of pieces, each drawn again only when it is another one."""
+    """Lines of parts; a line is made and drawn again only when it is another one."""
 
     COMPONENT_CLASSES = {f"health--{name}" for name in STYLES}
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._shown: list[Strip] = []
+        self._known: dict[Row, Strip] = {}
         self._styles: dict[str, Style] = {}
 
     @abstractmethod
-    def lines(self, width: int, height: int) -> Iterable[Sequence[Segment]]:
+    def rows(self, width: int, height: int) -> Iterable[Row]:
         """Return the lines in view, from the top."""
-
-    def style(self, name: str) -> Style:
-        """Return a style by its name."""
-        if not self._styles:
-            self._styles = {
-                known: self.get_component_rich_style(f"health--{known}", partial=known != "cursor")
-                for known in STYLES
-            }
-        return self._styles[name]
-
-    def segments(self, pieces: Iterable[Piece], base: Style) -> list[Segment]:
-        """Return pieces in their styles."""
-        return [Segment(text, base + self.style(name)) for text, name in pieces]
 
     def redraw(self) -> None:
         """Make the lines in view, and have those drawn that are other ones."""
@@ -59,31 +63,76 @@ class Drawn(Widget):
             self.refresh()
             return
         width = self.size.width
-        changed = [y for y, line in enumerate(self._shown) if line != before[y]]
+        changed = [y for y, line in enumerate(self._shown) if line is not before[y]]
         if changed:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def render_line(self, y: int) -> Strip:
         if not self._shown:
             self._shown = self._made()
-        if y < len(self._shown):
-            return self._shown[y]
-        return Strip.blank(self.size.width, self.rich_style)
+        return self._shown[y] if y < len(self._shown) else self._strip(())
 
     def _made(self) -> list[Strip]:
         width, height = self.size
         if width < 1 or not self.display:
             return []
+        rows = [*self.rows(width, height)][:height]
+        rows += [()] * (height - len(rows))
+        # Those of the last picture; what is not shown any more is forgotten.
+        known, self._known = self._known, {}
+        for row in rows:
+            if row not in self._known:
+                self._known[row] = known.get(row) or self._strip(row)
+        return [self._known[row] for row in rows]
+
+    def _strip(self, row: Row) -> Strip:
+        if not self._styles:
+            self._look_up()
+        base = self._styles["base"]
+        made: list[Segment] = []
+        x = 0
+        for part in row:
+            if part.x > x:
+                made.append(Segment(" " * (part.x - x), base))
+            under = self._styles["cursor"] if part.chosen else base
+            made += [
+                Segment(text, under + self._styles[name])
+                for text, name in _cut(part.pieces, part.width)
+            ]
+            x = part.x + part.width
+        return Strip(made).adjust_cell_length(self.size.width, base)
+
+    def _look_up(self) -> None:
         base = self.rich_style
-        blank = Strip.blank(width, base)
-        made = [Strip(line).adjust_cell_length(width, base) for line in self.lines(width, height)]
-        return [*made, *[blank] * (height - len(made))][:height]
+        self._styles = {
+            name: self.get_component_rich_style(f"health--{name}", partial=True) for name in STYLES
+        }
+        cursor = self.get_component_rich_style("health--cursor")
+        self._styles |= {"base": base, "cursor": base + cursor}
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles = {}
-        self._shown = []
+        self._forget()
 
     def on_resize(self) -> None:
-        self._shown = []
+        self._forget()
         self.refresh()
+
+    def _forget(self) -> None:
+        self._styles, self._known, self._shown = {}, {}, []
+
+
+def _cut(pieces: Iterable[Piece], width: int) -> list[Piece]:
+    """Return pieces that fill `width` cells."""
+    kept: list[Piece] = []
+    room = width
+    for text, style in pieces:
+        cells = cell_len(text)
+        if cells > room:
+            kept.append((fmt.fit(text, room), style))
+            return kept
+        kept.append((text, style))
+        room -= cells
+        if not room:
+            return kept
+    return [*kept, (" " * room, "plain")]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from rich.segment import Segment
-
-from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.widgets.health.blocks import Entry
-from stockscan_tui.ui.widgets.health.drawn import Drawn
+from stockscan_tui.ui.widgets.health.drawn import Drawn, Part, Row
 
 
 class Explanation(Drawn):
@@ -24,12 +21,11 @@ class Explanation(Drawn):
         self._entry = entry
         self.redraw()
 
-    def lines(self, width: int, height: int) -> Iterable[Sequence[Segment]]:
+    def rows(self, width: int, height: int) -> Iterable[Row]:
         if self._entry is None:
             return
-        title = f" {self._entry.title}: "
-        text = textwrap.wrap(title + self._entry.doc, max(width - 1, 8), subsequent_indent=" ",
-                             drop_whitespace=True)  # fmt: skip
-        for at, line in enumerate(text[:height]):
-            more = at == height - 1 and len(text) > height
-            yield [Segment(fmt.fit(f"{line} …" if more else line, width), self.rich_style)]
+        said = f"{self._entry.title}: {self._entry.doc}"
+        lines = textwrap.wrap(said, max(width - 2, 8))
+        for at, line in enumerate(lines[:height]):
+            more = " …" * (at == height - 1 and len(lines) > height)
+            yield (Part(1, width - 1, ((line + more, "said"),)),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from stockscan_tui.market.batch import Gap
 from stockscan_tui.market.calendar import SECOND_NS, Session
@@ -22,7 +23,7 @@ from stockscan_tui.market.troubles import GB, bars_level
 from stockscan_tui.market.vitals import Lag
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.widgets.health.blocks import GAP_CELLS, Block, Entry
-from stockscan_tui.ui.widgets.health.drawn import STYLE_OF, Piece
+from stockscan_tui.ui.widgets.health.drawn import STYLE_OF, Pieces
 from stockscan_tui.ui.widgets.health.pace import USUAL_ABOVE, USUAL_WITHIN, pace_chart
 
 LABEL_CELLS = 15
@@ -41,7 +42,7 @@ def figure(
     Args:
         key: What it is known by.
         label: What stands before it.
-        text: What it says; text from outside may stand in it.
+        text: What it says; text from outside is to be made harmless before.
         doc: What it means; empty for what its limit says of itself.
         value: What its limit judges, NaN for unknown.
         limit: The limit's id, empty for none.
@@ -49,14 +50,20 @@ def figure(
     level = LIMITS[limit].level(value) if limit else Level.UNKNOWN
     turned = level > Level.GOOD
     sign = level.sign if turned else " "
-    pieces: tuple[Piece, ...] = (
+    pieces: Pieces = (
         (f"{sign} ", STYLE_OF[level]),
         (f"{label:<{LABEL_CELLS}}", "dim"),
-        (printable(text), STYLE_OF[level] if turned else "plain"),
+        (text, STYLE_OF[level] if turned else "plain"),
     )
+    return Entry(key, pieces, label, _explained(doc, limit))
+
+
+@lru_cache(maxsize=256)
+def _explained(doc: str, limit: str) -> str:
+    """Return what a figure means, with the words of its limit."""
     said = doc or (LIMITS[limit].doc if limit else "")
     words = LIMITS[limit].words if limit else ""
-    return Entry(key, pieces, label, f"{said} · {words}" if words else said)
+    return f"{said} · {words}" if words else said
 
 
 def completeness(snapshot: Snapshot, board: Integers) -> Block:
@@ -76,22 +83,26 @@ def completeness(snapshot: Snapshot, board: Integers) -> Block:
     return Block("completeness", picture=(((head, "dim"),),), wide=entries)
 
 
+@lru_cache(maxsize=32)
+def _share_doc(doc: str) -> str:
+    return (
+        f"{doc} · complete: traded, backfilled or quiet minutes of those that are over "
+        f"({LIMITS['completeness'].words}) · density: those with a bar"
+    )
+
+
 def _share_entry(name: str, doc: str, share: Share) -> Entry:
     limit = LIMITS["completeness"]
     level = limit.level(share.complete * 100)
     complete, dense = percent(share.complete), percent(share.dense)
-    pieces: tuple[Piece, ...] = (
+    pieces: Pieces = (
         (f"{level.sign if level > Level.GOOD else ' '} {name:<11}{share.symbols:>8,}", "plain"),
         (f"{complete:>10}", STYLE_OF[level]),
         (f"{dense:>9}", "plain"),
         (f"{fmt.count(share.missing):>9}", "warning" if share.missing else "dim"),
         (f"{fmt.count(share.unknown):>9}", "warning" if share.unknown else "dim"),
     )
-    said = (
-        f"{doc} · complete: traded, backfilled or quiet minutes of those that are over "
-        f"({limit.words}) · density: those with a bar"
-    )
-    return Entry(("share", name), pieces, name, said)
+    return Entry(("share", name), pieces, name, _share_doc(doc))
 
 
 def pace(snapshot: Snapshot, width: int, rows: int) -> Block:
@@ -103,7 +114,7 @@ def pace(snapshot: Snapshot, width: int, rows: int) -> Block:
     said = f"{fmt.whole(now.now)} in the last minute · usual {fmt.whole(now.usual_now)}"
     if not math.isnan(now.share):
         said += f" · {now.share * 100:.0f} %"
-    pieces: tuple[Piece, ...] = ((f"{sign} ", STYLE_OF[level]), (said, STYLE_OF[level]
+    pieces: Pieces = ((f"{sign} ", STYLE_OF[level]), (said, STYLE_OF[level]
                                  if level > Level.GOOD else "plain"))  # fmt: skip
     source = f"the usual is {now.source}" if now.source else "nothing is known of the usual"
     doc = (
@@ -185,7 +196,7 @@ _BECAME = {
 def _gap_entry(from_ns: int, to_ns: int, reason: str, level: Level, became: str) -> Entry:
     end = fmt.clock(to_ns) if to_ns else "…"
     lasted = fmt.span((to_ns - from_ns) / SECOND_NS) if to_ns else ""
-    pieces: tuple[Piece, ...] = (
+    pieces: Pieces = (
         (f"{level.sign} {fmt.clock(from_ns)}–{end:<8} ", STYLE_OF[level]),
         (f"{lasted:>8} {became:<9}", "plain"),
         (printable(reason), "dim"),
@@ -203,7 +214,7 @@ def verification(snapshot: Snapshot) -> Block:
     proved = coverage.proved if coverage is not None else 0
     fields = ", ".join(f"{name} {count:,}" for name, count in found.fields)
     wide = (
-        figure("source", "against", found.source or "nothing",
+        figure("source", "against", printable(found.source) or "nothing",
                "whose bars ours are compared with: --verify FILE, or ohlcv-1m beside the feed"),
         figure("fields", "fields", fields or "none", "in which bars differed, and how often"),
     )  # fmt: skip

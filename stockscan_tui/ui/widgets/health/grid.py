@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 
-from rich.segment import Segment
 from textual import events
 from textual.message import Message
 
-from stockscan_tui.ui.widgets.health.blocks import Entry, Grid, Line, Placed, cut
-from stockscan_tui.ui.widgets.health.drawn import Drawn
+from stockscan_tui.ui.widgets.health.blocks import Entry, Grid
+from stockscan_tui.ui.widgets.health.drawn import Drawn, Part, Row
 
 WHEEL_ROWS = 3
 
@@ -103,28 +102,16 @@ class FigureGrid(Drawn, can_focus=True, inherit_bindings=False):
 
     # --- drawing ------------------------------------------------------------------------------
 
-    def lines(self, width: int, height: int) -> Iterable[Sequence[Segment]]:
-        rows: list[list[Line | Placed]] = [[] for _ in range(height)]
-        parts: tuple[Line | Placed, ...] = (*self._grid.lines, *self._grid.placed)
-        for part in parts:
-            if 0 <= part.y - self._top < height:
-                rows[part.y - self._top].append(part)
-        chosen = self._grid.placed[self._at] if self._grid.placed else None
-        for row in rows:
-            yield self._line(sorted(row, key=lambda part: part.x), chosen)
-
-    def _line(self, parts: Sequence[Line | Placed], chosen: Placed | None) -> list[Segment]:
-        base = self.rich_style
-        made: list[Segment] = []
-        x = 0
-        for part in parts:
-            if part.x > x:
-                made.append(Segment(" " * (part.x - x), base))
-            pieces = part.entry.pieces if isinstance(part, Placed) else part.pieces
-            under = base + self.style("cursor") if part is chosen else base
-            made += self.segments(cut(pieces, part.width), under)
-            x = part.x + part.width
-        return made
+    def rows(self, width: int, height: int) -> Iterable[Row]:
+        found: list[list[Part]] = [[] for _ in range(height)]
+        for line in self._grid.lines:
+            if 0 <= line.y - self._top < height:
+                found[line.y - self._top].append(Part(line.x, line.width, line.pieces))
+        for at, placed in enumerate(self._grid.placed):
+            if 0 <= placed.y - self._top < height:
+                part = Part(placed.x, placed.width, placed.entry.pieces, at == self._at)
+                found[placed.y - self._top].append(part)
+        return [tuple(sorted(row)) for row in found]
 
     # --- Textual ------------------------------------------------------------------------------
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from rich.cells import cell_len
-from rich.segment import Segment
+from collections.abc import Iterable
 
 from stockscan_tui.market.judgement import Judgement
-from stockscan_tui.ui import format as fmt
-from stockscan_tui.ui.widgets.health.drawn import STYLE_OF, Drawn
+from stockscan_tui.market.text import printable
+from stockscan_tui.ui.widgets.health.drawn import STYLE_OF, Drawn, Part, Row
 
 
 class JudgementLines(Drawn):
@@ -24,15 +21,12 @@ class JudgementLines(Drawn):
         self._judged = judged
         self.redraw()
 
-    def lines(self, width: int, height: int) -> Iterable[Sequence[Segment]]:
+    def rows(self, width: int, height: int) -> Iterable[Row]:
         for judgement in self._judged:
             level = judgement.level
-            head = f" {level.sign} {judgement.name:<13}"
-            word = f"{level.word:<9}"
-            room = max(width - cell_len(head) - cell_len(word), 1)
+            head = f" {level.sign} {judgement.name:<13}{level.word:<8}"
             pieces = (
                 (head, STYLE_OF[level]),
-                (word, STYLE_OF[level]),
-                (fmt.fit(judgement.sentence, room), "plain"),
+                (f" {printable(judgement.sentence)}", "plain"),
             )
-            yield self.segments(pieces, self.rich_style)
+            yield (Part(0, width, pieces),)

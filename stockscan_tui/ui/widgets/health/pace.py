@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from stockscan_tui.market.vitals import Floats, Pace
 from stockscan_tui.ui import format as fmt
-from stockscan_tui.ui.widgets.health.drawn import Piece
+from stockscan_tui.ui.widgets.health.drawn import Piece, Pieces
 
-_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_EIGHTHS = np.array([*" ▁▂▃▄▅▆▇█"])
 _AXIS_CELLS = 7
 USUAL_ABOVE, USUAL_WITHIN = "╌", "▒"
 
 
-def pace_chart(pace: Pace, width: int, rows: int) -> tuple[tuple[Piece, ...], ...]:
+@lru_cache(maxsize=8)
+def pace_chart(pace: Pace, width: int, rows: int) -> tuple[Pieces, ...]:
     """Return the lines of the chart: one column a minute, the newest at the right.
 
     What is usual is a broken line above a column that falls short of it, and a lighter cell within
@@ -44,17 +46,16 @@ def pace_chart(pace: Pace, width: int, rows: int) -> tuple[tuple[Piece, ...], ..
 
 def _row(heights: Floats, usual: Floats, floor: int) -> list[Piece]:
     """Return one line of the columns; heights are in lines, `floor` is the line's from below."""
-    pieces: list[Piece] = []
-    for height, line in zip(heights.tolist(), usual.tolist(), strict=True):
-        filled = _EIGHTHS[round(min(max(height - floor, 0.0), 1.0) * 8)]
-        at_usual = math.isfinite(line) and floor == max(math.ceil(line) - 1, 0)
-        sign, style = filled, "bar"
-        if at_usual and filled == " ":
-            sign, style = USUAL_ABOVE, "usual"
-        elif at_usual and filled == "█":
-            sign, style = USUAL_WITHIN, "usual"
-        if pieces and pieces[-1][1] == style:
-            pieces[-1] = (pieces[-1][0] + sign, style)
-        else:
-            pieces.append((sign, style))
-    return pieces
+    filled = np.rint(np.clip(heights - floor, 0.0, 1.0) * 8).astype(np.int64)
+    known = np.isfinite(usual)
+    at_usual = known & (np.maximum(np.ceil(np.where(known, usual, -1.0)) - 1, 0) == floor)
+    above, within = at_usual & (filled == 0), at_usual & (filled == 8)
+    signs = _EIGHTHS[filled]
+    signs[above], signs[within] = USUAL_ABOVE, USUAL_WITHIN
+    turned = above | within
+    edges = np.flatnonzero(np.diff(turned)) + 1
+    starts = [0, *edges.tolist(), len(signs)]
+    return [
+        ("".join(signs[start:end].tolist()), "usual" if turned[start] else "bar")
+        for start, end in pairwise(starts)
+    ]

@@ -92,9 +92,9 @@ class Panels(Container):
 
     def on_resize(self, event: events.Resize) -> None:
         if event.size != self._room:
-            self.arrange(event.size)
+            self.place_panels(event.size)
 
-    def arrange(self, room: Size) -> None:
+    def place_panels(self, room: Size) -> None:
         """Put every panel into its place; those without one are not shown."""
         self._room = room
         places = arranged(room.width, room.height, self.chosen)
@@ -111,7 +111,7 @@ class Panels(Container):
         """Give a panel the focus, and all the room where there is not enough for all."""
         if name != self.chosen:
             self.chosen = name
-            self.arrange(self._room)
+            self.place_panels(self._room)
         self.focused.focus()
 
     def step(self, places: int) -> None:
@@ -122,7 +122,7 @@ class Panels(Container):
         name = event.widget.id or ""
         if name in PANELS and name != self.chosen:
             self.chosen = name
-            self.arrange(self._room)
+            self.place_panels(self._room)
 
     @property
     def focused(self) -> Widget:
