@@ -145,7 +145,10 @@ def _symbol_columns(rows: Sequence[SymbolRow]) -> dict[str, Any]:
 
 
 def _day_text(found: DayReport, over_pct: float, age_s: float | None) -> str:
-    elapsed = f"{found.elapsed:,} session minutes are over" if found.elapsed else "no verdicts yet"
+    elapsed = "no verdicts yet"
+    if found.elapsed:
+        over = "minute is over" if found.elapsed == 1 else "minutes are over"
+        elapsed = f"{found.elapsed:,} session {over}"
     head = f"{printable(found.dataset)} · {found.session_date} · {elapsed}"
     if age_s is not None:
         head += f" · as of {age_s:.0f} s ago"

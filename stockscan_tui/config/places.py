@@ -79,5 +79,5 @@ def _prune(folder: Path, chosen: Path, keep: int) -> None:
     for old in others[max(keep - 1, 0) :]:
         if old.with_name(old.name + ".owner").exists():
             continue
-        for ending in ("", ".wal", ".lock"):
+        for ending in ("", ".wal", ".lock", ".snapshot.duckdb", ".snapshot.request"):
             old.with_name(old.name + ending).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from stockscan_tui.market.calendar import MINUTE_NS, new_york_time
-from stockscan_tui.market.metrics import MetricKey, metric_of
+from stockscan_tui.market.metrics import metric_of
 from stockscan_tui.market.metrics.metric import Unit
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.scan.gating import GatePart
@@ -203,8 +203,7 @@ def _board(facts: Facts) -> Iterator[Reason]:
         yield Reason("no close", "no previous close is known, so that it has no change")
     for part in facts.refused:
         if part.known:
-            has = ", ".join(f"{key} {_figure(key, value)}" for key, value in part.has)
-            yield Reason("gated", f"kept off the board by {part.text!r} (it has {has})")
+            yield Reason("gated", f"kept off the board by {part.text!r}{_has(part)}")
         else:
             yield Reason("gate", f"whether {part.text!r} keeps it off the board is not kept")
 
@@ -219,9 +218,18 @@ def _clock(ns: int) -> str:
     return f"{new_york_time(ns):%H:%M}"
 
 
-def _figure(key: MetricKey, value: float) -> str:
+def _has(part: GatePart) -> str:
+    """Return what a symbol has of the metrics in a condition; of yes-or-no ones those with yes."""
+    said = []
+    for key, value in part.has:
+        if metric_of(key.name).unit is not Unit.FLAG:
+            said.append(f"its {key} is {_figure(value)}")
+        elif value > 0:
+            said.append(f"{key}: yes")
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _figure(value: float) -> str:
     if math.isnan(value):
-        return "none"
-    if metric_of(key.name).unit is Unit.FLAG:
-        return "yes" if value > 0 else "no"
+        return "not known"
     return f"{value:,.2f}".rstrip("0").rstrip(".")

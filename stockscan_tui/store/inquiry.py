@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from stockscan_tui.market.batch import DayRecord
 from stockscan_tui.market.calendar import new_york_ns, new_york_time
 from stockscan_tui.market.comparison import DayBars
+from stockscan_tui.store.minute_kinds import NO_VERDICT
 from stockscan_tui.store.reader import Reader
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
+_KINDS = ("traded", "backfilled", "quiet", "missing", "unknown")
+_QUIET, _UNKNOWN = _KINDS.index("quiet"), _KINDS.index("unknown")
 _DAY_START = time(3, 50)
 
 # The newest bar belongs to no session date of its own: that is reckoned.
@@ -152,7 +155,22 @@ class Inquiry:
         values: dict[str, Any] = {f.name: columns[f.name] for f in fields(SymbolDay)}
         for name in ("symbol", "prev_close_source"):
             values[name] = columns[name].tolist()
-        return SymbolDay(**values)
+        return self._counted(SymbolDay(**values), session_date)
+
+    def _counted(self, stored: SymbolDay, session_date: date) -> SymbolDay:
+        """Count the verdicts of the minutes, which are stored oftener than those of symbols."""
+        minutes, kinds = self._reader.minute_kinds(session_date, stored.symbol)
+        if len(minutes) < stored.elapsed.max(initial=0) or not len(stored):
+            return stored
+        # Of a symbol that came later, what the minute was for all others that did not trade.
+        whole = (kinds == _QUIET).any(axis=1)
+        settled = np.where(whole, _QUIET, _UNKNOWN).astype(np.uint8)
+        kinds = np.where(kinds == NO_VERDICT, settled[:, np.newaxis], kinds)
+        counts = {
+            name: (kinds == kind).sum(axis=0, dtype=np.uint16).astype(np.int64)
+            for kind, name in enumerate(_KINDS)
+        }
+        return replace(stored, elapsed=np.full(len(stored), len(minutes)), **counts)
 
     def bars(self, session_date: date, symbols: Sequence[str]) -> DayBars:
         """Return some symbols' bars of a session date; `symbol` is the place among `symbols`."""

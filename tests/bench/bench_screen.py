@@ -350,6 +350,8 @@ def main(records: int = 20_000_000) -> None:
     print(f"  with a filter of five terms and gates {filtered:7.2f} ms  (≤ 5)")
     frame, peer = our_frame(), data_table_frame()
     print(f"one frame of the board at 140×40        {frame:7.2f} ms  (≤ 6)")
+    frames = " / ".join(f"{ms:.1f}" for ms in panel_frame())
+    print(f"a new picture on the health panel       {frames} ms  (≤ 3; 80×24, 120×36, 200×60)")
     print(f"DataTable, the same rows and columns    {peer:7.2f} ms  ({peer / frame:.1f} ×)")
     starts()
     helped, first, rows = (statistics.median(x) for x in zip(*(starts() for _ in range(3)),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=200, deadline=None)
-def test_counts_are_those_of_the_plainest_way(steps: list[tuple[str, object]]) -> None:
+def test_counts_are_those_of_the_plainest_way(steps: list[tuple[str, Any]]) -> None:
     ours, naive = Coverage(), Naive()
     ours.begin_day(DAY)
     doubts: tuple[Doubt, ...] = ()
@@ -272,21 +273,16 @@ def test_a_file_of_bars_reads_back_as_it_was_written(tmp_path: Path) -> None:
     played = play(day.path)
     bars = played.sink.bars
     slots = {name: slot for slot, name in enumerate(played.sink.names)}
+    prices = np.array(list(bars.values()), np.int64).T
+    nothing = np.zeros(len(bars), np.int64)
     rows = BarBatch(
-        **{
-            "slot": np.array([slots[s] for s, _ in bars], np.int32),
-            "minute": np.array([m for _, m in bars], np.int64),
-            "source": np.zeros(len(bars), np.uint8),
-            "first_ns": np.zeros(len(bars), np.int64),
-            "last_ns": np.zeros(len(bars), np.int64),
-            "notional_dollars": np.zeros(len(bars), np.int64),
-            "notional_nanos": np.zeros(len(bars), np.int64),
-        },
-        **{
-            name: np.array([row[at] for row in bars.values()], np.int64)
-            for at, name in enumerate(("open", "high", "low", "close", "volume", "trades"))
-        },
-    )
+        slot=np.array([slots[symbol] for symbol, _ in bars], np.int32),
+        minute=np.array([minute for _, minute in bars], np.int64),
+        open=prices[0], high=prices[1], low=prices[2], close=prices[3],
+        volume=prices[4], trades=prices[5],
+        notional_dollars=nothing, notional_nanos=nothing, first_ns=nothing, last_ns=nothing,
+        source=np.zeros(len(bars), np.uint8),
+    )  # fmt: skip
     path = tmp_path / "bars.dbn"
     write_bars(path, "EQUS.MINI", played.sink.names, rows, wire.DAY)
     found = read_bars(path)

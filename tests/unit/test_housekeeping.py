@@ -252,9 +252,7 @@ def test_old_days_go_while_the_market_is_closed_only(
     assert [each.name for each in recordings.iterdir()] == [new]
 
 
-def test_pruning_gives_way_to_batches(
-    path: Path, writer: Writer
-) -> None:
+def test_pruning_gives_way_to_batches(path: Path, writer: Writer) -> None:
     drained(writer, batch(1, [Row(0, minute_of(age)) for age in range(400, 380, -1)],
                           symbols=("A",)))  # fmt: skip
     limits = Limits(DAY - timedelta(days=365), DAY)

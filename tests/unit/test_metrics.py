@@ -38,7 +38,6 @@ from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own, OwnTable, numbers_by_slot, words_by_slot
 from stockscan_tui.market.silence import Silence
 from stockscan_tui.market.snapshot import CloseSource, Feed, Phase
-from stockscan_tui.market.wholeness import Wholeness
 from tests import wire
 from tests.playing import ListSink, Played, play, weekdays
 

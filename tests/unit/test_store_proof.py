@@ -13,6 +13,7 @@ from stockscan_tui.market.batch import (
     DifferenceBatch,
     MinuteKinds,
 )
+from stockscan_tui.store.inquiry import Inquiry
 from stockscan_tui.store.minute_kinds import NO_VERDICT, pack_kinds, unpack_kinds
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.writer import Writer
@@ -160,3 +161,31 @@ def test_what_runs_of_one_day_counted_adds_up_unless_they_begin_anew(path: Path)
     assert run(DayRecord(DAY, records=5, bars=50, density=0.5), resume=True) == (5, 50, 0.5)
     assert run(DayRecord(DAY, records=3, bars=60, density=0.6), resume=True) == (8, 60, 0.6)
     assert run(DayRecord(DAY, records=2, bars=10, density=0.1), resume=False) == (2, 10, 0.1)
+
+
+def test_verdicts_are_counted_as_of_the_last_minute_also_of_symbols_that_came_later(
+    path: Path,
+) -> None:
+    def minute(number: int, *kinds: int) -> MinuteKinds:
+        return MinuteKinds(DAY, MINUTE + number, np.array(kinds, np.uint8))
+
+    stale = CoverageBatch(DAY, slots(0, 1), 1, *(np.zeros(2, np.int64) for _ in range(5)))
+    write(
+        path,
+        Batch(1, symbols=("A", "B"), kinds=(minute(0, 0, 2), minute(1, 0, 4)), coverage=(stale,)),
+        Batch(2, first_slot=2, symbols=("C",), kinds=(minute(2, 1, 3, 0),),
+              coverage=(CoverageBatch(DAY, slots(2), 1, *(np.zeros(1, np.int64),) * 5),)),
+    )  # fmt: skip
+    reader = Reader.open(path)
+    try:
+        found = Inquiry(reader).symbols(DAY)
+    finally:
+        reader.release()
+    assert list(found.symbol) == ["A", "B", "C"]
+    assert found.elapsed.tolist() == [3, 3, 3]
+    assert found.traded.tolist() == [2, 0, 1]
+    assert found.backfilled.tolist() == [1, 0, 0]
+    # C was not named in the first two minutes: one of them was whole, the other one not.
+    assert found.quiet.tolist() == [0, 1, 1]
+    assert found.unknown.tolist() == [0, 1, 1]
+    assert found.missing.tolist() == [0, 1, 0]

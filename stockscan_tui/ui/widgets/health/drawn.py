@@ -70,7 +70,7 @@ class Drawn(Widget):
     def render_line(self, y: int) -> Strip:
         if not self._shown:
             self._shown = self._made()
-        return self._shown[y] if y < len(self._shown) else self._strip(())
+        return self._shown[y] if y < len(self._shown) else self._strip((), self.size.width)
 
     def _made(self) -> list[Strip]:
         width, height = self.size
@@ -82,10 +82,10 @@ class Drawn(Widget):
         known, self._known = self._known, {}
         for row in rows:
             if row not in self._known:
-                self._known[row] = known.get(row) or self._strip(row)
+                self._known[row] = known.get(row) or self._strip(row, width)
         return [self._known[row] for row in rows]
 
-    def _strip(self, row: Row) -> Strip:
+    def _strip(self, row: Row, width: int) -> Strip:
         if not self._styles:
             self._look_up()
         base = self._styles["base"]
@@ -100,7 +100,9 @@ class Drawn(Widget):
                 for text, name in _cut(part.pieces, part.width)
             ]
             x = part.x + part.width
-        return Strip(made).adjust_cell_length(self.size.width, base)
+        if x < width:
+            made.append(Segment(" " * (width - x), base))
+        return Strip(made, max(x, width)).adjust_cell_length(width, base)
 
     def _look_up(self) -> None:
         base = self.rich_style
