@@ -25,7 +25,18 @@ from tests.playing import ListSink, weekdays
 
 # What may differ between two runs that stand at the same instant.
 _OF_THE_RUN = frozenset(
-    ["serial", "feed", "health", "cache", "timeline", "leap", "prints", "next_session_ns", "vitals", "made_ns"]
+    {
+        "serial",
+        "feed",
+        "health",
+        "cache",
+        "timeline",
+        "leap",
+        "prints",
+        "next_session_ns",
+        "vitals",
+        "made_ns",
+    }
 )
 
 

@@ -75,7 +75,7 @@ def write_text(text: str, output: Path | None) -> None:
 
 def write_json(said: object, output: Path | None) -> None:
     """Write what is said as one JSON object."""
-    write_text(json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n", output)
+    write_text(json.dumps(said, indent=1, allow_nan=False) + "\n", output)
 
 
 def write_columns(
@@ -92,9 +92,13 @@ def write_columns(
         made = Path(folder) / f"table.{kind}"
         write_table(made, columns)
         content = made.read_bytes()
+    if output is None and sys.stdout.isatty():
+        lines = content.decode("utf-8").splitlines()
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
+        return
     if output is None:
-        sys.stdout.flush()
         sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
         return
     try:
         output.write_bytes(content)

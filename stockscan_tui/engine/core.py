@@ -604,6 +604,8 @@ class Engine(ABC):
         market = self._market
         if market.day is None:
             return
+        # A bar that is not taken yet would make a traded minute a quiet one until the next.
+        self._dispatch.take()
         on = market.day.session_date
         changed = market.coverage.take_changed(market.count)
         self._dispatch.add_kinds(MinuteKinds(on, minute, kinds) for minute, kinds in changed)

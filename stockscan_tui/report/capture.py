@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.errors import UsageError
+from stockscan_tui.errors import StoreError, UsageError
 from stockscan_tui.market.batch import DayRecord, Gap
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.comparison import Comparison, DayBars, Difference, compare
@@ -189,11 +189,12 @@ def chosen_date(inquiry: Inquiry, wanted: date | None) -> date:
     """Return the session date asked for, or the last one.
 
     Raises:
+        StoreError: There is nothing at all.
         UsageError: There is nothing of it.
     """
     dates = inquiry.session_dates()
     if not dates:
-        raise UsageError("The database holds no session yet.")
+        raise StoreError("The database holds no session yet. Ask again once bars have come.")
     if wanted is None:
         return dates[-1]
     if wanted not in dates:

@@ -105,8 +105,7 @@ class Ledger:
             self._write_gap(gap)
         for coverage in batch.coverage:
             self._write_coverage(coverage)
-        for kinds in batch.kinds:
-            self._write_kinds(kinds, len(self._ids) + len(added))
+        self._write_kinds(batch.kinds, len(self._ids) + len(added))
         for differences in batch.differences:
             self._write_differences(differences)
         for day in batch.days:
@@ -278,21 +277,29 @@ class Ledger:
         self._run_sql(sql.DELETE_COVERAGE, [coverage.session_date])
         self._run_sql(sql.INSERT_COVERAGE, [coverage.session_date, coverage.elapsed])
 
-    def _write_kinds(self, minute: MinuteKinds, symbols: int) -> None:
-        """Replace a minute's verdicts of the slots there are; `symbols` have a number."""
-        key = [minute.session_date, minute.minute]
-        rows = self._run_sql(sql.KINDS, key)
-        kinds = (
-            unpack_kinds(bytes(rows[0][0]), symbols)
-            if rows
-            else np.full(symbols, NO_VERDICT, np.uint8)
-        )
-        ids = self._slot_ids[: len(minute.kinds)]
-        known = ids >= 0
-        kinds[ids[known]] = minute.kinds[known]
-        if rows:
-            self._run_sql(sql.DELETE_KINDS, key)
-        self._run_sql(sql.INSERT_KINDS, [*key, pack_kinds(kinds)])
+    def _write_kinds(self, minutes: Sequence[MinuteKinds], symbols: int) -> None:
+        """Replace minutes' verdicts of the slots there are; `symbols` have a number."""
+        if not minutes:
+            return
+        numbers = np.array([each.minute for each in minutes], np.int64)
+        stored = dict(self._run_sql(sql.KINDS, [int(numbers.min()), int(numbers.max())]))
+        packed = np.empty(len(minutes), object)
+        for place, each in enumerate(minutes):
+            before = stored.get(each.minute)
+            kinds = (
+                np.full(symbols, NO_VERDICT, np.uint8)
+                if before is None
+                else unpack_kinds(bytes(before), symbols)
+            )
+            ids = self._slot_ids[: len(each.kinds)]
+            known = ids >= 0
+            kinds[ids[known]] = each.kinds[known]
+            packed[place] = pack_kinds(kinds)
+        dates = np.array([each.session_date for each in minutes], "datetime64[us]")
+        self._register({"session_date": dates, "minute": numbers, "kinds": packed})
+        if not stored.keys().isdisjoint(numbers.tolist()):
+            self._run_sql(sql.DELETE_KINDS)
+        self._run_sql(sql.INSERT_KINDS)
 
     def _write_differences(self, found: DifferenceBatch) -> None:
         """Replace differences; of those of one batch with the same key the last one counts."""

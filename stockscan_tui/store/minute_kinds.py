@@ -14,8 +14,8 @@ Kinds = NDArray[np.uint8]
 
 NO_VERDICT = 7
 """What stands for a symbol of which nothing is stored in a minute."""
-_PLANES = 3
-_LEVEL = 3
+_BITS = (4, 2, 1)
+_LEVEL = 1
 # So many symbols do not exist; what claims to hold more is no minute.
 _MOST_BYTES = 1 << 20
 
@@ -23,18 +23,19 @@ _MOST_BYTES = 1 << 20
 def pack_kinds(kinds: Kinds) -> bytes:
     """Return verdicts by symbol number, each 0 to 7, as bytes."""
     # Whole bytes, so that none of their bits is taken for a symbol's.
-    padded = np.pad(kinds, (0, -len(kinds) % 8), constant_values=NO_VERDICT)
-    bits = np.unpackbits(padded[:, np.newaxis], axis=1)[:, -_PLANES:]
-    planes = np.packbits(bits.T, axis=1)
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(planes.tobytes())
+    padded = np.full(-(-len(kinds) // 8) * 8, NO_VERDICT, np.uint8)
+    padded[: len(kinds)] = kinds
+    planes = b"".join(np.packbits(padded & bit).tobytes() for bit in _BITS)
+    return zstandard.compress(planes, _LEVEL)
 
 
 def unpack_kinds(packed: bytes, count: int) -> Kinds:
     """Return the verdicts of symbol numbers below `count`, `NO_VERDICT` where there is none."""
     raw = zstandard.ZstdDecompressor().decompress(packed, max_output_size=_MOST_BYTES)
-    planes = np.frombuffer(raw, np.uint8).reshape(_PLANES, -1)
-    bits = np.unpackbits(planes, axis=1)
-    found = bits[0] << 2 | bits[1] << 1 | bits[2]
+    planes = np.frombuffer(raw, np.uint8).reshape(len(_BITS), -1)
+    found = np.zeros(planes.shape[1] * 8, np.uint8)
+    for bit, plane in zip(_BITS, planes, strict=True):
+        found |= np.unpackbits(plane) * np.uint8(bit)
     kinds = np.full(count, NO_VERDICT, np.uint8)
     known = min(count, len(found))
     kinds[:known] = found[:known]

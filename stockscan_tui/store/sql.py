@@ -110,9 +110,13 @@ INSERT INTO verdicts SELECT
 FROM incoming
 """
 
-KINDS = "SELECT kinds FROM minute_verdicts WHERE session_date = ? AND minute = ?"
-DELETE_KINDS = "DELETE FROM minute_verdicts WHERE session_date = ? AND minute = ?"
-INSERT_KINDS = "INSERT INTO minute_verdicts VALUES (?, ?, ?)"
+KINDS = "SELECT minute, kinds FROM minute_verdicts WHERE minute BETWEEN ? AND ?"
+DELETE_KINDS = """
+DELETE FROM minute_verdicts USING incoming WHERE minute_verdicts.minute = incoming.minute
+"""
+INSERT_KINDS = """
+INSERT INTO minute_verdicts SELECT session_date::DATE, minute, kinds::BLOB FROM incoming
+"""
 
 DELETE_DIFFERENCES = """
 DELETE FROM differences USING incoming

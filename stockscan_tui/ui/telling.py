@@ -180,7 +180,9 @@ def _proofs(snapshot: Snapshot) -> list[tuple[int, str]]:
     health, vitals, found = snapshot.health, snapshot.vitals, snapshot.verification
     share = share_of(snapshot.coverage).complete
     if math.isnan(share):
-        parts = [(90, f"{health.records:,} records · no minute of a session is over yet")]
+        parts = [(90, f"{health.records:,} records")]
+        if snapshot.coverage is not None:
+            parts.append((20, "no minute of a session is over yet"))
     else:
         sign = level_of("completeness", share * 100).sign
         parts = [(90, f"{sign} {percent(share)} complete")]

@@ -347,8 +347,11 @@ def test_the_proof_line_has_a_sign_for_each_limit_that_is_passed() -> None:
 
 
 def test_before_the_first_minute_the_proof_line_counts_records() -> None:
-    nothing = well(coverage=None, vitals=Vitals(), verification=Verification())
+    none = np.zeros(240, np.int64)
+    fresh = CoverageFigures(0, none, none, none, none, none, none)
+    nothing = well(coverage=fresh, vitals=Vitals(), verification=Verification())
     assert proof_of(nothing, 118).startswith("8,400,000 records · no minute of a session is over")
+    assert proof_of(replace(nothing, coverage=None), 40) == "8,400,000 records · 1 gap healed"
 
 
 # --- pictures -----------------------------------------------------------------------------------

@@ -10,20 +10,21 @@ from stockscan_tui.ui.widgets.chart.candles import Floats, Integers
 from stockscan_tui.ui.widgets.chart.canvas import BLANK, Look, Signs
 from stockscan_tui.ui.widgets.chart.frame import Frame, Pane
 from stockscan_tui.ui.widgets.chart.glyphs import (
+    LINE_PARTS,
     Flags,
-    braille,
     candle_signs,
     column_signs,
-    line_dots,
+    line_signs,
 )
 from stockscan_tui.ui.widgets.chart.scale import Scale
 
-Dots = NDArray[np.uint8]
+Looks = NDArray[np.uint8]
 _RSI_GUIDES = (70.0, 30.0)
 _EMA_LOOKS = (Look.EMA_9, Look.EMA_20, Look.EMA_50)
-# Which dots across a line has: the slower the average, the thinner its line.
+# Which cells across a line has: the slower the average, the thinner its line.
 _PATTERNS = {Look.EMA_20: (1, 1, 1, 0), Look.EMA_50: (1, 0)}
 _RULE, _DASH, _UPRIGHT, _UPRIGHT_OF_TWO, _MARK = (ord(sign) for sign in "┈╌┊▏◆")
+_ABOVE, _BELOW = ord("▲"), ord("▼")
 
 
 def draw_ground(frame: Frame) -> None:
@@ -103,22 +104,35 @@ def draw_candles(frame: Frame) -> None:
     )
     signs, solid = candle_signs(places, up, pane.rows, frame.window.cells)
     _put(frame, pane, signs, np.where(up, Look.UP, Look.DOWN), solid)
+    _point_beyond(frame, pane)
+
+
+def _point_beyond(frame: Frame, pane: Pane) -> None:
+    """Point to what lies beyond the scale: prints far off."""
+    c, seen, scale = frame.candles, frame.seen, frame.scale
+    for row, sign, beyond in (
+        (0, _ABOVE, c.high[seen] > scale.high),
+        (pane.rows - 1, _BELOW, c.low[seen] < scale.low),
+    ):
+        for column in c.at[seen][beyond].tolist():
+            cell = frame.window.middle(column)
+            if pane.rows > 1 and 0 <= cell < frame.panes.width:
+                frame.canvas.sign[pane.top + row, cell] = sign
 
 
 def draw_lines(frame: Frame) -> None:
     """Draw vwap and averages behind the candles' bodies and before their wicks."""
     c, pane = frame.candles, frame.panes.price
     near = slice(max(frame.seen.start - 1, 0), frame.seen.stop + 1)
-    dots = np.zeros((pane.rows, frame.panes.width), np.uint8)
-    looks = np.zeros(dots.shape, np.uint8)
+    signs = np.zeros((pane.rows, frame.panes.width), np.uint32)
+    looks = np.zeros(signs.shape, np.uint8)
     for look, values in zip(reversed(_EMA_LOOKS), c.ema[::-1, near], strict=True):
-        _add_line(dots, looks, _line(frame, near, values, frame.scale, look), look)
-    group = c.group[near]
-    average = c.vwap[near]
-    for number in np.unique(group).tolist():
+        _lay_upon(signs, looks, _line(frame, near, values, frame.scale, look), look)
+    group, average = c.group[near], c.vwap[near]
+    for number in sorted(set(group.tolist())):
         mine = np.where(group == number, average, np.nan)
-        _add_line(dots, looks, _line(frame, near, mine, frame.scale, Look.VWAP), Look.VWAP)
-    _put_dots(frame, pane, dots, looks)
+        _lay_upon(signs, looks, _line(frame, near, mine, frame.scale, Look.VWAP), Look.VWAP)
+    _put_line(frame, pane, signs, looks)
 
 
 def draw_marks(frame: Frame) -> None:
@@ -158,8 +172,8 @@ def draw_rsi(frame: Frame) -> None:
         if row is not None:
             _draw_across(frame, pane.top + row, 0, _RULE, Look.GUIDE)
     near = slice(max(frame.seen.start - 1, 0), frame.seen.stop + 1)
-    dots = _line(frame, near, frame.candles.rsi[near], scale, Look.RSI)
-    _put_dots(frame, pane, dots, np.full(dots.shape, Look.RSI, np.uint8))
+    signs = _line(frame, near, frame.candles.rsi[near], scale, Look.RSI)
+    _put_line(frame, pane, signs, np.full(signs.shape, Look.RSI, np.uint8))
 
 
 def rising(frame: Frame) -> Flags:
@@ -200,35 +214,29 @@ def _put(frame: Frame, pane: Pane, signs: Signs, looks: Integers, solid: Flags) 
         frame.taken[rows][:, cells] |= solid[offset][:, inside]
 
 
-def _line(frame: Frame, near: slice, values: Floats, scale: Scale, look: Look) -> Dots:
-    """Return the dots of a line through candles, shape (rows, width); NaN are passed over."""
+def _line(frame: Frame, near: slice, values: Floats, scale: Scale, look: Look) -> Signs:
+    """Return a line through candles, shape (rows, width), 0 for nothing; NaN are passed over."""
     known = np.isfinite(values)
     cells = frame.window.cells
-    x = frame.window.cell(frame.candles.at[near][known]).astype(np.float64) * 2 + (cells - 0.5)
+    x: Floats = frame.window.cell(frame.candles.at[near][known]) + np.float64((cells - 1) / 2)
     share = (scale.high - values[known]) / (scale.high - scale.low)
-    dots = line_dots(x, share * (scale.rows * 4), frame.panes.width, scale.rows)
+    signs = line_signs(x, share * (scale.rows * LINE_PARTS), frame.panes.width, scale.rows)
     pattern = _PATTERNS.get(look)
     if pattern:
-        dots &= _comb(frame.panes.width, pattern)
-    return dots
+        signs *= np.resize(np.array(pattern, np.uint32), frame.panes.width)
+    return signs
 
 
-def _comb(width: int, pattern: tuple[int, ...]) -> Dots:
-    """Return which dots of a cell a pattern of dots across leaves, shape (width,)."""
-    across = np.resize(np.array(pattern, np.uint8), width * 2).reshape(width, 2)
-    return across[:, 0] * np.uint8(0x47) | across[:, 1] * np.uint8(0xB8)
-
-
-def _add_line(dots: Dots, looks: Dots, line: Dots, look: Look) -> None:
+def _lay_upon(signs: Signs, looks: Looks, line: Signs, look: Look) -> None:
     drawn = line > 0
-    dots |= line
+    signs[drawn] = line[drawn]
     looks[drawn] = look
 
 
-def _put_dots(frame: Frame, pane: Pane, dots: Dots, looks: Dots) -> None:
+def _put_line(frame: Frame, pane: Pane, line: Signs, looks: Looks) -> None:
     signs, styles = frame.canvas.area(pane.top, pane.rows, 0, frame.panes.width)
-    free = (dots > 0) & ~frame.taken[pane.top : pane.top + pane.rows, : frame.panes.width]
-    signs[free] = braille(dots[free])
+    free = (line > 0) & ~frame.taken[pane.top : pane.top + pane.rows, : frame.panes.width]
+    signs[free] = line[free]
     styles[free] = looks[free]
 
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.ui.widgets.chart.candles import Candles
+from stockscan_tui.ui.widgets.chart.candles import Candles, Floats
 from stockscan_tui.ui.widgets.chart.canvas import Canvas
 from stockscan_tui.ui.widgets.chart.data import ChartData
 from stockscan_tui.ui.widgets.chart.scale import Scale
 from stockscan_tui.ui.widgets.chart.view import View, Window, crossed_at
 
+# Of fewer bars in view none is far off.
+FEW = 8
+SPAN = 5
+FAR = 3.0
 # From this width on one line holds the bar and the lines' values.
 WIDE = 150
 
@@ -139,9 +143,26 @@ def label_cells(candles: Candles, last: float) -> int:
 def _scale(candles: Candles, seen: slice, last: float, view: View, rows: int) -> Scale:
     high, low = candles.high[seen], candles.low[seen]
     if len(high):
-        top, bottom = float(high.max()), float(low.min())
+        top, bottom = _within(candles.close[seen], high, low)
         if view.end is None and math.isfinite(last):
             top, bottom = max(top, last), min(bottom, last)
         return Scale.over(bottom, top, rows)
     middle = last if math.isfinite(last) else 1.0
     return Scale.over(middle, middle, rows)
+
+
+def _within(close: Floats, high: Floats, low: Floats) -> tuple[float, float]:
+    """Return the highest and the lowest price to be seen: a print far off squeezes nothing.
+
+    Far off is what is more than `FAR` usual ranges of a bar away from where prices are for longer
+    than a bar or two.
+    """
+    top, bottom = float(high.max()), float(low.min())
+    if len(close) < FEW:
+        return top, bottom
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(close, SPAN // 2, "edge"), SPAN)
+    settled = np.median(around, axis=1)
+    room = FAR * float(np.median(high - low))
+    if room <= 0.0:
+        return top, bottom
+    return min(top, float(settled.max()) + room), max(bottom, float(settled.min()) - room)

@@ -1,4 +1,4 @@
-"""Shapes made of cells: candles, columns of volume, and lines of dots.
+"""Shapes made of cells: candles, columns of volume, and lines.
 
 A rising candle is hollow and a falling one filled, so that they differ without colour too.
 """
@@ -27,8 +27,9 @@ _COLUMN = {
     2: [codes_of(" ▗▐"), codes_of(" ▖▌")],
     3: [codes_of(" ▗▐"), codes_of(" ▄█"), codes_of(" ▖▌")],
 }
-_DOTS = np.array([[1, 8], [2, 16], [4, 32], [64, 128]], np.uint8)
-_BRAILLE = 0x2800
+_LINES = codes_of("▔─▁")
+_UPRIGHT = ord("│")
+LINE_PARTS = len(_LINES)
 _FAR = 1 << 20
 
 
@@ -113,32 +114,33 @@ def column_signs(share: Floats, rows: int, cells: int) -> Signs:
     return np.where(filled > 0, signs, 0).astype(np.uint32)
 
 
-def line_dots(x: Floats, y: Floats, width: int, rows: int) -> NDArray[np.uint8]:
-    """Return a line through points as dots of cells, shape (rows, width): bits of a braille sign.
+def line_signs(x: Floats, y: Floats, width: int, rows: int) -> Signs:
+    """Return a line through points, shape (rows, width): 0 where it does not go.
+
+    A cell has three heights: its top, middle and bottom. Every terminal's font has signs for them,
+    as it has not for the eight dots of braille. Where the line goes up or down by more than a cell
+    from one column to the next, the cells between are joined.
 
     Args:
-        x: The points' places in dots, ascending; two dots a cell.
-        y: Their places from the top in dots, four dots a cell; none is NaN.
+        x: The points' places in cells, ascending.
+        y: Their places from the top in `LINE_PARTS` of a cell; none is NaN.
         width: The pane's width in cells.
         rows: Its height.
     """
-    cells = np.zeros(rows * width, np.uint8)
+    signs = np.zeros((rows, width), np.uint32)
     left = max(int(np.ceil(x[0])), 0) if len(x) else 0
-    right = min(int(np.floor(x[-1])), width * 2 - 1) if len(x) else -1
-    if right >= left:
-        across = np.arange(left, right + 1)
-        down = np.clip(np.interp(across, x, y), -_FAR, _FAR).astype(np.int64)
-        after = np.append(down[1:], down[-1])
-        top = np.minimum(down, np.where(after < down, after + 1, down)).clip(0, rows * 4)
-        bottom = np.maximum(down, np.where(after > down, after - 1, down)).clip(-1, rows * 4 - 1)
-        count = np.maximum(bottom - top + 1, 0)
-        across = np.repeat(across, count)
-        begun = np.repeat(np.cumsum(count) - count - top, count)
-        down = np.arange(len(across)) - begun
-        np.bitwise_or.at(cells, (down >> 2) * width + (across >> 1), _DOTS[down & 3, across & 1])
-    return cells.reshape(rows, width)
-
-
-def braille(dots: NDArray[np.uint8]) -> Signs:
-    """Return the braille signs of dots."""
-    return dots.astype(np.uint32) + np.uint32(_BRAILLE)
+    right = min(int(np.floor(x[-1])), width - 1) if len(x) else -1
+    if right < left:
+        return signs
+    across = np.arange(left, right + 1)
+    down = np.floor(np.clip(np.interp(across, x, y), -_FAR, _FAR)).astype(np.int64)
+    row = down // LINE_PARTS
+    before = np.append(row[:1], row[:-1])
+    # The cells between a column's height and the one before stand in its own column.
+    top = (np.minimum(row, before) + 1).clip(0, rows)
+    count = (np.maximum(row, before).clip(0, rows) - top).clip(0)
+    begun = np.repeat(np.cumsum(count) - count - top, count)
+    signs[np.arange(int(count.sum())) - begun, np.repeat(across, count)] = _UPRIGHT
+    inside = (row >= 0) & (row < rows)
+    signs[row[inside], across[inside]] = _LINES[down[inside] % LINE_PARTS]
+    return signs

@@ -36,7 +36,7 @@ class Scale:
     def over(cls, low: float, high: float, rows: int) -> Scale:
         """Return the scale of prices from `low` to `high`, with a little room above and below."""
         least = 0.01 if abs(high) >= 1.0 else 0.0001
-        if not high - low > 0.0:
+        if not high - low > abs(high) * 1e-9:
             low, high = low - 2 * least, high + 2 * least
         room = (high - low) * 0.04
         low, high = low - room, high + room
