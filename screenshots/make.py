@@ -12,17 +12,17 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from stockscan_tui.cli.play import DEMO_START
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.config import cache_folder
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.snapshot import Phase
 from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from stockscan_tui.sim.demo import demo_file
 from stockscan_tui.ui.app import StockscanApp
 from stockscan_tui.ui.screens.board import BoardScreen
 
 FOLDER = Path(__file__).parent
-PLAYED_MINUTES = 26
+PLAYED_MINUTES = 75
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ PICTURES = (
     Picture("board-light", (120, 36), theme="stockscan-light"),
     Picture("filter", (120, 36), ("slash", *"chg > 5 and rvol > 3 and mark < 20")),
     Picture("columns", (120, 36), ("c", "j", "j")),
-    Picture("symbol", (120, 36), ("j", "j", "enter")),
+    Picture("symbol", (120, 36), ("8", "enter")),
+    Picture("symbol-wide", (200, 60), ("8", "j", "enter")),
+    Picture("health", (120, 36), ("h",)),
     Picture("help", (120, 36), ("question_mark",)),
 )
 
@@ -69,27 +71,26 @@ async def settle(pilot: Pilot[int]) -> None:
 
 
 def play_and_pause(database: Path) -> ReplayRun:
-    """Play the demo's first half hour and hold still there."""
+    """Move to an hour and a quarter after the open of the demo's day, and hold still there."""
     file = demo_file(cache_folder() / "demo")
-    run = ReplayRun(
-        ReplayRequest(
-            files=(file,), mode="DEMO", simulated=True, speed=60.0, start_at=DEMO_START,
-            database=database,
-        ),
-        SystemClock(),
-    )  # fmt: skip
+    request = ReplayRequest(files=(file,), simulated=True, speed=60.0, database=database)
+    run = ReplayRun(request, SystemClock())
+    run.set_paused(True)
 
-    async def until_played() -> None:
+    async def until_there() -> None:
+        goal_ns = 0
         while True:
             await asyncio.sleep(0.02)
             snapshot = run.snapshot()
             if snapshot is None or snapshot.regular_ns == 0:
                 continue
-            if snapshot.event_ns >= snapshot.regular_ns + PLAYED_MINUTES * MINUTE_NS:
-                run.set_paused(True)
+            if not goal_ns:
+                goal_ns = snapshot.regular_ns + PLAYED_MINUTES * MINUTE_NS
+                run.seek(goal_ns)
+            if snapshot.event_ns >= goal_ns and snapshot.feed.phase is Phase.PAUSED:
                 return
 
-    asyncio.run(until_played())
+    asyncio.run(until_there())
     return run
 
 

@@ -188,6 +188,8 @@ class Engine(ABC):
         self._wanted_indicators = options.indicators
         self._warming: Warming | None = None
         self._first_closed = False
+        # What splits were last looked for in: None for nothing yet.
+        self._judged: tuple[Splits, TradingDay | None, k.Int64s] | None = None
         self._verifying: Verifying | None = None
         self._counted_ns = 0
         self._day_counts = DayCounts()
@@ -426,16 +428,30 @@ class Engine(ABC):
         self._market.average_volume[found] = [self._volumes[names[slot]] for slot in found]
 
     def _suspect_splits(self) -> None:
-        """Mark overnight moves that look like a split, where none is known."""
-        market = self._market
+        """Mark overnight moves that look like a split, where none is known.
+
+        Only who has another first mark or close than at the last minute's end is looked at.
+        """
+        market, splits = self._market, self._closes.splits
         count = market.count
-        first = to_dollars(market.rows[:, k.FIRST_MARK])
-        suspect = looks_like_split(market.prev_close[:count], first)
-        known = {split.symbol for split in self._closes.splits.splits}
+        now = np.stack([market.rows[:, k.FIRST_MARK], market.prev_close[:count].view(np.int64)])
+        judged = self._judged
+        if judged is None or judged[0] is not splits or judged[1] is not market.day:
+            changed = np.arange(count)
+        else:
+            before = judged[2]
+            same = (now[:, : before.shape[1]] == before).all(axis=0)
+            changed = np.append(np.flatnonzero(~same), np.arange(before.shape[1], count))
+        self._judged = (splits, market.day, now)
+        if not len(changed):
+            return
+        first = to_dollars(market.rows[changed, k.FIRST_MARK])
+        suspect = looks_like_split(market.prev_close[changed], first)
+        known = {split.symbol for split in splits.splits}
         names = market.symbols.names
-        for slot in np.flatnonzero(suspect):
-            suspect[slot] = names[slot] not in known
-        market.split_suspect[:count] = suspect
+        for place in np.flatnonzero(suspect):
+            suspect[place] = names[changed[place]] not in known
+        market.split_suspect[changed] = suspect
 
     def _closes_known(self) -> bool:
         """Whether changes are against previous closes; else they are from the first trades."""

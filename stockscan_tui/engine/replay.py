@@ -376,6 +376,7 @@ class ReplayEngine(Engine):
         for source, place in zip(self._sources, standing.places, strict=True):
             source.move_to(place)
         self._warming = None
+        self._judged = None
         self._rate = Rate()
         self._vitals.forget_pace()
         self._photographer.forget()

@@ -9,15 +9,16 @@ from stockscan_tui.market.limits import LIMITS, Level, level_of
 from stockscan_tui.market.snapshot import LIVE_PHASES, Feed, Phase
 from stockscan_tui.market.vitals import Pace, StoreFigures, Trouble
 
-# With fewer than this, half of the usual says nothing.
-LEAST_USUAL = 20.0
+# Of fewer than this, half may come by chance.
+LEAST_USUAL = 100.0
 GB = 1e9
 
 
 def troubles(feed: Feed, session: Session, pace: Pace, store: StoreFigures) -> tuple[Trouble, ...]:
     """Return what is wrong now and is to be told, in the order of BEHAVIOUR: feed, bars, disk.
 
-    Of a feed that is down or silent outside sessions nothing is told.
+    Of a feed that is down or silent outside sessions nothing is told, nor of a simulated market's
+    hours: what is usual in a real one says nothing of them.
     """
     found = []
     if session is not Session.CLOSED and feed.phase in LIVE_PHASES:
@@ -25,7 +26,8 @@ def troubles(feed: Feed, session: Session, pace: Pace, store: StoreFigures) -> t
             why = f": {feed.message}" if feed.message else ""
             sentence = f"The feed has been down for {LIMITS['down'].alarm:.0f} s{why}"
             found.append(Trouble("down", sentence, "The feed is back"))
-        if feed.phase is Phase.LIVE and bars_level(pace) is Level.ALARM:
+        there = feed.phase is Phase.LIVE and not feed.simulated
+        if there and bars_level(pace) is Level.ALARM:
             found.append(
                 Trouble(
                     "bars",

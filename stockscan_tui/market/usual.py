@@ -10,8 +10,8 @@ from stockscan_tui.market.volume_curve import POST_MINUTES, PRE_MINUTES, REGULAR
 
 # So many sessions of the database's own say more than the shipped curve.
 LEAST_SESSIONS = 3
-# The shipped curve is held against so many minutes of today; the newest are what is judged.
-LEAST_MINUTES = 10
+# The shipped curve is held against so many minutes of today's session; the newest are judged.
+LEAST_MINUTES, MOST_MINUTES = 10, 30
 JUDGED_MINUTES = 3
 
 
@@ -70,9 +70,9 @@ class UsualPace:
         ends = [*starts[1:], day.post_end_ns // MINUTE_NS]
         for start, end in zip(starts, ends, strict=True):
             own = (minute >= start) & (minute < end)
-            judged = np.flatnonzero(own)[:-JUDGED_MINUTES]
-            if len(judged) >= LEAST_MINUTES:
-                usual[own] = shape[own] * np.median(bars[judged] / shape[judged])
+            past = np.flatnonzero(own)[:-JUDGED_MINUTES][-MOST_MINUTES:]
+            if len(past) >= LEAST_MINUTES:
+                usual[own] = shape[own] * np.median(bars[past] / shape[past])
         return usual
 
 

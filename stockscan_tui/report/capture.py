@@ -245,8 +245,8 @@ def _row(
         )
     bars, elapsed = int(day.bars[at]), int(day.elapsed[at])
     dense = int(day.traded[at] + day.backfilled[at])
-    if math.isnan(share) and day.verified[at] >= 0 and dense + day.missing[at] > 0:
-        share = float(day.verified[at]) / float(dense + day.missing[at])
+    if math.isnan(share) and day.verified[at] >= 0 and day.counted[at] > 0:
+        share = float(day.verified[at]) / float(day.counted[at])
     first_ns, last_ns = int(day.first_ns[at]), int(day.last_ns[at])
     return SymbolRow(
         symbol=symbol,
@@ -276,7 +276,7 @@ def _part(name: str, day: SymbolDay, rows: NDArray[np.intp]) -> Part:
     dense = int(day.traded[judged].sum() + day.backfilled[judged].sum())
     quiet, missing = int(day.quiet[judged].sum()), int(day.missing[judged].sum())
     held = judged[day.verified[judged] >= 0]
-    checked = int((day.traded[held] + day.backfilled[held] + day.missing[held]).sum())
+    checked = int(day.counted[held].sum())
     return Part(
         name=name,
         symbols=len(rows),

@@ -52,7 +52,8 @@ SELECT symbol,
     coalesce(elapsed, -1) AS elapsed, coalesce(verdict.traded, 0) AS traded,
     coalesce(backfilled, 0) AS backfilled, coalesce(quiet, 0) AS quiet,
     coalesce(missing, 0) AS missing, coalesce(unknown, 0) AS unknown,
-    coalesce(verified, -1) AS verified
+    coalesce(verified, -1) AS verified,
+    coalesce(verdict.traded + backfilled + missing, 0) AS counted
 FROM symbols
 LEFT JOIN traded ON traded.symbol_id = symbols.id
 LEFT JOIN state ON state.symbol_id = symbols.id
@@ -85,7 +86,7 @@ class SymbolDay:
     Prices and `notional` are dollars, NaN for none; `chg` is in percent; times are ns since 1970, 0
     for none. `bars`, `first_ns`, `last_ns` (starts of minutes) and `volume` are of the stored bars.
     `trades` is -1 where no state was stored, `elapsed` -1 where no verdicts were, `verified` -1
-    where nothing was compared.
+    where nothing was compared; `counted` are the bars that there were when that was counted.
     """
 
     symbol: Sequence[str]
@@ -114,6 +115,7 @@ class SymbolDay:
     missing: Int64s
     unknown: Int64s
     verified: Int64s
+    counted: Int64s
 
     def __len__(self) -> int:
         return len(self.symbol)

@@ -15,6 +15,8 @@ from stockscan_tui import headless
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.headless import Report
 from stockscan_tui.market.metrics import MetricKey
+from stockscan_tui.market.troubles import Told
+from stockscan_tui.market.vitals import Trouble, Vitals
 from stockscan_tui.run import replay
 from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from stockscan_tui.scan.picking import Picker
@@ -55,6 +57,35 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReplayRun:
     day = wire.write(tmp_path / "day.dbn", meta, wire.random_rows(1, 9_000, 20, minutes=90))
     request = ReplayRequest((day,), speed=600.0, database=tmp_path / "x.duckdb", refresh_s=math.inf)
     return ReplayRun(request, SystemClock())
+
+
+def test_a_health_line_tells_the_markets_completeness(begun: ReplayRun) -> None:
+    begun.set_speed(math.inf)
+    assert begun.engine.join(30.0)
+    out = io.StringIO()
+    headless._JsonLines(out).health(begun.engine)
+    begun.close()
+    snapshot = begun.snapshot()
+    assert snapshot is not None
+    assert snapshot.coverage is not None
+    told = json.loads(out.getvalue())["completeness"]
+    assert told == pytest.approx(snapshot.coverage.completeness().mean())
+    assert 0 < told < 1
+
+
+def test_a_trouble_is_told_on_standard_error_once_and_at_its_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = Told()
+    lasting = Vitals(troubles=(Trouble("disk", "Only 1 MB is left\x1b[2J", "There is room"),))
+    for vitals in (lasting, lasting, Vitals()):
+        headless._tell_troubles(told, vitals)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "stockscan: alarm: Only 1 MB is left�[2J",
+        "stockscan: over: There is room",
+    ]
 
 
 def report(*, leaders: int = 0) -> Report:

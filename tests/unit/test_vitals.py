@@ -288,8 +288,12 @@ def test_outside_sessions_only_the_disk_is_a_trouble() -> None:
     assert ids(down, Session.CLOSED, bars=pace(0, 1_000.0), store=full) == ["disk"]
 
 
+def test_a_simulated_market_has_hours_of_its_own() -> None:
+    assert ids(replace(LIVE, simulated=True), bars=pace(1, 1_000.0)) == []
+
+
 def test_few_bars_are_no_trouble_where_few_are_usual_or_a_gap_explains_them() -> None:
-    assert ids(bars=pace(1, 19.0)) == []
+    assert ids(bars=pace(1, 99.0)) == []
     assert ids(bars=pace(1, 1_000.0, whole=False)) == []
     assert ids(replace(LIVE, phase=Phase.CATCHING_UP), bars=pace(1, 1_000.0)) == []
     assert ids(replace(LIVE, phase=Phase.PLAYING), bars=pace(1, 1_000.0)) == []
@@ -316,11 +320,11 @@ def test_each_trouble_is_told_once_when_it_begins_and_once_at_its_end() -> None:
 
 def signs(clock: HandClock) -> tuple[VitalSigns, Market]:
     """Return those of a market in regular hours, with 70 minutes behind it."""
-    arrays = Market(capacity=64)
-    arrays.slots([f"S{n}" for n in range(40)])
+    arrays = Market(capacity=512)
+    arrays.slots([f"S{n}" for n in range(400)])
     arrays.begin_day(DAY, NOW_NS)
     for minute in range(DAY.regular_ns // MINUTE_NS, NOW_NS // MINUTE_NS - 1):
-        arrays.minutes.closed.append(bars_of(minute, 30))
+        arrays.minutes.closed.append(bars_of(minute, 300))
     return VitalSigns(arrays, ListSink(), clock), arrays
 
 
@@ -338,7 +342,7 @@ def test_a_minute_without_a_bar_counts_as_none() -> None:
     found, _ = signs(HandClock())
     paced = look(found).pace
     assert paced.minute[-1] == NOW_NS // MINUTE_NS - 1
-    assert (paced.bars[-2], paced.bars[-1]) == (30, 0)
+    assert (paced.bars[-2], paced.bars[-1]) == (300, 0)
     assert paced.whole
     assert "bars" in [trouble.id for trouble in found.newest.troubles]
 
