@@ -35,6 +35,7 @@ from stockscan_tui.market.checkpoint import (
 )
 from stockscan_tui.market.coverage import BarSources
 from stockscan_tui.market.snapshot import Feed, Health, Phase
+from stockscan_tui.market.wholeness import LASTING_NS
 
 WAIT_S = 0.05
 # How long the streams of one market may lie apart at a minute's end.
@@ -433,6 +434,9 @@ class LiveEngine(Engine):
         """Let the market begin with a stream's first record, if its time can be."""
         try:
             self._begin(stream.next_ns)
+            if self._so_far is None and self._own_bars is not None:
+                # Nobody asked for what came before, and the first minute is not whole.
+                self._own_bars.begin_from(stream.next_ns // MINUTE_NS + 1)
             if self._so_far is None and self._market.day is not None:
                 # Nobody asked for what came before.
                 pre_ns = self._market.day.pre_ns
@@ -566,8 +570,11 @@ class LiveEngine(Engine):
         wholeness = self._market.wholeness
         if gap.healed_ns:
             wholeness.settle(gap.from_ns, gap.reason)
-        elif gap.to_ns:
-            wholeness.doubt(gap.from_ns, gap.to_ns, gap.reason)
+        else:
+            # What is over while it lasts is in doubt, too.
+            wholeness.doubt(gap.from_ns, gap.to_ns or LASTING_NS, gap.reason)
+        if self._market.day is not None:
+            self._market.coverage.doubt(wholeness.doubts(self._market.day))
         self._healing.note(gap)
         self._vitals.note_gap(gap)
         self._dispatch.add_gap(gap)

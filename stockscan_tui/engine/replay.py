@@ -10,6 +10,7 @@ from datetime import time
 import numpy as np
 
 from stockscan_tui.engine.core import Engine, Options, Surroundings
+from stockscan_tui.engine.covered import Covered
 from stockscan_tui.engine.savepoints import Savepoint, Standing
 from stockscan_tui.engine.seeking import Seeking
 from stockscan_tui.engine.verifying import FileVerifying
@@ -74,6 +75,7 @@ class ReplayEngine(Engine):
         self._reached_ns = 0
         self._moving = False
         self._whole = False
+        self._covered = Covered(0)
 
     # --- called from other threads ---------------------------------------------------------
 
@@ -173,6 +175,14 @@ class ReplayEngine(Engine):
         start_ns = min((ns for ns in starts if ns >= k.EARLIEST_NS), default=first_ns)
         if day is not None and start_ns > day.pre_ns:
             self._market.wholeness.doubt(day.pre_ns, start_ns, "before the file")
+        self._covered = Covered(first_ns)
+
+    def _doubt_holes(self, until_ns: int) -> None:
+        """Let the time up to an instant be in doubt in which there was no file."""
+        spans = [(source.begin_ns, source.end_ns) for source in self._sources]
+        hole = self._covered.reach(until_ns, spans)
+        if hole is not None:
+            self._market.wholeness.doubt(*hole, "between files")
 
     def _begin(self, first_ns: int) -> None:
         super()._begin(first_ns)
@@ -240,6 +250,7 @@ class ReplayEngine(Engine):
             source.position = int(ctl[k.POSITION])
             if reason == k.BOUNDARY:
                 source.next_ns = int(ctl[k.RESUME_NS])
+                source.begin_ns = source.begin_ns or source.next_ns
                 return
             if reason == k.NEED_BYTES:
                 if self._stopping.is_set() or not source.advance():
@@ -260,6 +271,8 @@ class ReplayEngine(Engine):
                 return
 
     def _end_source(self, source: Source) -> None:
+        # Its end passes the minute of its last record.
+        source.end_ns = (self._market.clock_ns // MINUTE_NS + 1) * MINUTE_NS
         if source.problem:
             used = f"{int(self._market.ctl[k.RECORDS]):,} records were used"
             clock_ns = self._market.clock_ns
@@ -272,12 +285,16 @@ class ReplayEngine(Engine):
             self._pass_minute()
         if self._now_ns >= self._reached_ns:
             self._reached_ns = self._now_ns
-            self._dispatch.muted = self._whole
+            if self._dispatch.muted and not self._whole:
+                # What has been applied up to here is with the store already.
+                self._dispatch.take()
+                self._dispatch.muted = False
         if self._phase is Phase.PRIMING and self._now_ns >= self._goal_ns:
             self._arrive()
 
     def _pass_minute(self) -> None:
         boundary_ns = self._boundary_ns
+        self._doubt_holes(boundary_ns)
         self._close_minute()
         if self._skip_closed_hours():
             self._pacer.anchor(self._boundary_ns, self._clock.now_ns())
@@ -335,6 +352,7 @@ class ReplayEngine(Engine):
             boundary_ns=self._boundary_ns,
             next_day=self._next_day,
             unmapped=self._unmapped,
+            covered=replace(self._covered),
             places=tuple(source.place() for source in self._sources),
         )
 
@@ -346,8 +364,7 @@ class ReplayEngine(Engine):
         point = seeking.points.before(goal_ns)
         back = goal_ns < self._now_ns
         if point is not None and (back or point.ns > self._now_ns):
-            self._dispatch.flush()
-            self._dispatch.muted = True
+            self._leave_front()
             if not self._restore(seeking, point):
                 return
         elif back:
@@ -361,6 +378,15 @@ class ReplayEngine(Engine):
         if self._now_ns >= goal_ns:
             self._arrive()
 
+    def _leave_front(self) -> None:
+        """Hand over everything there is, before the engine stands where the store has all."""
+        if not self._dispatch.muted:
+            self._dispatch.take()
+            self._tell_verdicts()
+            self._tell_counts()
+            self._dispatch.send_all()
+        self._dispatch.muted = True
+
     def _restore(self, seeking: Seeking, point: Savepoint) -> bool:
         """Let everything be as it was at an image; returns whether it is."""
         try:
@@ -373,6 +399,7 @@ class ReplayEngine(Engine):
         self._boundary_ns = standing.boundary_ns
         self._next_day = standing.next_day
         self._unmapped = standing.unmapped
+        self._covered = replace(standing.covered)
         for source, place in zip(self._sources, standing.places, strict=True):
             source.move_to(place)
         self._warming = None

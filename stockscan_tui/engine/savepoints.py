@@ -10,6 +10,7 @@ import bisect
 import pickle
 import queue
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from stockscan_tui.engine.covered import Covered
 from stockscan_tui.feed.replay import Place
 from stockscan_tui.log import LOG
 from stockscan_tui.market import image
@@ -41,6 +43,7 @@ class Standing:
     boundary_ns: int
     next_day: TradingDay | None
     unmapped: int
+    covered: Covered
     places: tuple[Place, ...]
 
 
@@ -55,12 +58,14 @@ class _Span:
 
 @dataclass(slots=True)
 class Savepoint:
-    """One image: its instant (ns since 1970), and where its arrays lie within the unpacked bytes.
+    """One image: its instant (ns since 1970), that of the newest record before it, and where its
+    arrays lie within the unpacked bytes.
 
     `state` and `bars` are where it is kept, once it is.
     """
 
     ns: int
+    clock_ns: int
     head: int
     arrays: tuple[tuple[int, int], ...]
     state: _Span | None = None
@@ -126,7 +131,7 @@ class Savepoints:
         room[: len(made.head)] = np.frombuffer(made.head, np.uint8)
         for (start, size), array in zip(arrays, made.arrays, strict=True):
             room[start : start + size] = np.frombuffer(array, np.uint8)
-        point = Savepoint(standing.now_ns, len(made.head), tuple(arrays))
+        point = Savepoint(standing.now_ns, market.clock_ns, len(made.head), tuple(arrays))
         self._points.append(point)
         self._work.put((point, made, room, end))
 
@@ -163,12 +168,14 @@ class Savepoints:
     def _bars(self, point: Savepoint) -> list[Int64s]:
         """Return the changed bars of an image and of those an hour before it, oldest first."""
         last = self._points.index(point)
+        # Where nothing came for long, an hour of bars is longer ago.
+        oldest_ns = min(point.ns, point.clock_ns) - _BARS_NS
         found: list[Int64s] = []
         for earlier in self._points[last::-1]:
             if earlier.bars is not None:
                 rows = np.frombuffer(self._read(earlier.bars), np.int64)
                 found.append(rows.reshape(-1, k.BAR_WIDTH))
-            if earlier.ns < point.ns - _BARS_NS:
+            if earlier.ns < oldest_ns:
                 break
         return found[::-1]
 
@@ -183,7 +190,7 @@ class Savepoints:
             try:
                 if not self.failed:
                     self._write(point, made, room[:end])
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - who waits for it must not wait for ever
                 self.failed = f"{printable(self._path)}: {printable(str(error))}"
                 LOG.warning("a replay cannot be moved back: %s", self.failed)
             finally:
@@ -208,5 +215,6 @@ class Savepoints:
         """End, and remove the file."""
         self._work.put(None)
         self._thread.join()
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         self._path.unlink(missing_ok=True)

@@ -62,10 +62,12 @@ class Verifying(ABC):
         market = self._market
         if market.day is None:
             return None
-        first = max(self._settled, market.day.start_ns // MINUTE_NS, end - _OLDEST)
+        newest = min(end, market.clock_ns // MINUTE_NS)
+        first = max(self._settled, market.day.start_ns // MINUTE_NS, newest - _OLDEST)
         found: list[Difference] = []
         for minute in range(first, end):
-            found += self._verifier.settle(minute)
+            if not market.coverage.is_proved(minute):
+                found += self._verifier.settle(minute)
         self._verifier.forget_before(end)
         self._settled = max(self._settled, end)
         return _batch(market, found)
@@ -97,22 +99,20 @@ class FileVerifying(Verifying):
         return self._compare(minute)
 
     def _compare(self, minute: int) -> DifferenceBatch | None:
-        bars, day = self._bars.bars, self._market.day
-        first = max(int(bars["minute"][0]), day.start_ns // MINUTE_NS if day is not None else 0)
-        if not first <= minute <= bars["minute"][-1]:
-            return None
-        begin, end = np.searchsorted(bars["minute"], (minute, minute + 1))
+        """Compare all up to a minute; it may lie before the last one, after a move back in time."""
+        bars = self._bars.bars
+        # What closed hours were passed over in has to be compared, too.
+        first = max(min(self._settled, minute), int(bars["minute"][0]))
+        self._settled = first
+        begin, end = np.searchsorted(bars["minute"], (first, minute + 1))
         chosen = bars[begin:end]
         names = [self._bars.names[number] for number in chosen["symbol"].tolist()]
         rows = np.empty((len(chosen), v.WIDTH), np.int64)
         rows[:, v.SLOT] = self._slots(names)
-        rows[:, v.MINUTE] = minute
-        for column, name in enumerate(v.FIELDS, v.OPEN):
+        for column, name in enumerate(("minute", *v.FIELDS), v.MINUTE):
             rows[:, column] = chosen[name]
         self._verifier.add(rows)
-        # Moved back in time, a minute is compared once more.
-        self._settled = minute
-        return self._settle(minute + 1)
+        return self._settle(min(minute, int(bars["minute"][-1])) + 1)
 
 
 class StreamVerifying(Verifying):

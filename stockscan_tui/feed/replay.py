@@ -13,9 +13,10 @@ from stockscan_tui.feed.dbn_file import Block, DbnFile
 from stockscan_tui.feed.record_stream import RecordStream
 from stockscan_tui.feed.seekable import SeekableCopy
 from stockscan_tui.market.calendar import DAY_NS, utc_date
-from stockscan_tui.market.kernel import Int64s
+from stockscan_tui.market.kernel import EARLIEST_NS, LATEST_NS, Int64s
 from stockscan_tui.market.symbols import InstrumentIds
 
+NEVER_NS = 2**63 - 1
 _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 
@@ -29,6 +30,8 @@ class Place:
     ended: bool
     problem: str
     corrupt: bool
+    begin_ns: int
+    end_ns: int
     ids: Int64s
 
 
@@ -36,8 +39,9 @@ class Source:
     """One file while it is played: the bytes at hand, and what its ids stand for.
 
     Between `position` and `end` of `data` stand records that are not yet applied; `next_ns` is
-    the event time of the first of them once it is known. `day_number` counts the UTC days since
-    1970 for which ids are mapped.
+    the event time of the first of them once it is known. The file is whole from `begin_ns` on, 0
+    while that is not known, up to `end_ns`, which its last record shows. `day_number` counts the
+    UTC days since 1970 for which ids are mapped.
 
     Args:
         file: The file.
@@ -56,6 +60,9 @@ class Source:
         self.day_number = -1
         self.problem = ""
         self.corrupt = False
+        sane = EARLIEST_NS < file.start_ns < LATEST_NS
+        self.begin_ns = file.start_ns if sane else 0
+        self.end_ns = NEVER_NS
         self.consumed = 0
         self._decoder = ControlDecoder(file.version, ts_out=file.ts_out)
         self._keeps = copy is not None
@@ -155,6 +162,8 @@ class Source:
             ended=self.ended,
             problem=self.problem,
             corrupt=self.corrupt,
+            begin_ns=self.begin_ns,
+            end_ns=self.end_ns,
             ids=self.ids.pairs(),
         )
 
@@ -167,6 +176,8 @@ class Source:
         self.day_number = place.day_number
         self.problem = place.problem
         self.corrupt = place.corrupt
+        self.begin_ns = place.begin_ns
+        self.end_ns = place.end_ns
         self.ids = InstrumentIds()
         if not place.ended:
             numbers, slots = place.ids.tolist()

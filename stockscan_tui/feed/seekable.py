@@ -100,5 +100,7 @@ class SeekableCopy:
 
     def close(self) -> None:
         """Remove the copy."""
-        self._file.close()
+        with self._lock:
+            self.whole = False
+            self._file.close()
         self._path.unlink(missing_ok=True)

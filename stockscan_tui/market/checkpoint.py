@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -21,8 +21,10 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.bar_log import put_bars
 from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import Calendar, Session, TradingDay
+from stockscan_tui.market.coverage import UNSURE
 from stockscan_tui.market.snapshot import Doubt, Floats, Verification
 from stockscan_tui.market.state import SESSION_WIDTH, Market
+from stockscan_tui.market.wholeness import LASTING_NS
 
 # The first goes up whenever a field of the state changes its place or meaning.
 _LAYOUT = (4, k.STATE_WIDTH, SESSION_WIDTH)
@@ -62,7 +64,13 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         "boundary_ns": place.boundary_ns,
         "proven_ns": {str(rtype): ns for rtype, ns in place.proven_ns.items()},
         "watermarks": market.watermarks[:, : k.MARK_SKIP_NS].tolist(),
-        "doubts": [astuple(doubt) for doubt in market.wholeness.doubts(day)],
+        "doubts": [
+            # A gap that lasts is begun anew by whoever goes on from here.
+            astuple(doubt)
+            for doubt in market.wholeness.doubts(day)
+            if doubt.to_ns < LASTING_NS
+        ],
+        "unsure": market.coverage.unsure(),
         "proved": market.coverage.proved.tolist(),
         "verification": asdict(market.verification),
         "symbols": market.symbols.names,
@@ -96,6 +104,7 @@ class Header:
     place: Place
     watermarks: k.Int64s
     doubts: tuple[Doubt, ...]
+    unsure: tuple[tuple[int, int], ...]
     proved: tuple[int, ...]
     verification: Verification
     symbols: tuple[str, ...]
@@ -131,6 +140,7 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
             ),
             watermarks=np.array(said["watermarks"], np.int64).reshape(-1, k.MARK_SKIP_NS),
             doubts=tuple(Doubt(int(a), int(b), str(why)) for a, b, why in said["doubts"]),
+            unsure=tuple((int(minute), int(slot)) for minute, slot in said["unsure"]),
             proved=tuple(said["proved"]),
             verification=_verification(said["verification"]),
             symbols=tuple(said["symbols"]),
@@ -171,7 +181,12 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     for doubt in header.doubts:
         market.wholeness.doubt(doubt.from_ns, doubt.to_ns, doubt.reason)
     market.coverage.take_up(header.proved, verified)
-    market.verification = header.verification
+    market.verification = replace(header.verification, source=market.verification.source)
+    for minute, slot in header.unsure:
+        market.coverage.note(minute, np.array([slot]), UNSURE)
+    for slot, name in enumerate(header.symbols):
+        if name.startswith("#"):
+            market.coverage.distrust(slot)
     market.ssr_carried[:count] = carried > 0
     market.silence.thaw(silence.reshape(3, count))
     market.minutes.thaw(streak.view(np.float64).reshape(2, count))

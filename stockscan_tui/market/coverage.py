@@ -78,9 +78,9 @@ def _set(
         if minute < 0 or minute >= len(doubtful):
             continue
         slot = slots[i]
-        # A trade that comes later does not make a fetched bar ours, nor a doubtful one sure.
+        # A trade that comes later does not make a fetched bar ours, nor a wrong one right.
         known = _code(codes, minute, slot)
-        if given[i] == OWN and known in (FETCHED, UNSURE):
+        if given[i] == OWN and known in (FETCHED, UNSURE, LACKING):
             continue
         if given[i] == UNSURE and known == FETCHED:
             continue
@@ -138,6 +138,11 @@ class Coverage:
         self._proved: Codes = np.zeros(0, np.uint8)
         self._changed: set[int] = set()
         self._distrusted: set[int] = set()
+        self._unsure: set[tuple[int, int]] = set()
+
+    def unsure(self) -> list[tuple[int, int]]:
+        """Return the (minute, slot) of named symbols whose trades had a doubtful time."""
+        return sorted(pair for pair in self._unsure if pair[1] not in self._distrusted)
 
     def distrust(self, slot: int) -> None:
         """Let nothing be known of a symbol whose name nobody told."""
@@ -154,6 +159,7 @@ class Coverage:
         self._doubtful = np.zeros(self.minutes, np.uint8)
         self._proved = np.zeros(self.minutes, np.uint8)
         self._changed.clear()
+        self._unsure.clear()
         self.version += 1
 
     def grow(self, count: int) -> None:
@@ -196,6 +202,11 @@ class Coverage:
         if len(slots):
             self.grow(int(slots.max()) + 1)
         places = np.full(len(slots), minute - self.first, np.int64)
+        pairs = {(minute, slot) for slot in slots.tolist()}
+        if code == UNSURE:
+            self._unsure |= pairs
+        else:
+            self._unsure -= pairs
         self._note(places, slots.astype(np.int64), np.full(len(slots), code, np.uint8))
 
     def _note(self, places: Int64s, slots: Int64s, code: Codes) -> None:
@@ -220,9 +231,7 @@ class Coverage:
         for place in range(self.elapsed, end):
             for slot in self._distrusted:
                 self.note(self.first + place, np.array([slot]), UNSURE)
-            _count_row(
-                self._codes, self._counts, place, room, int(self._is_doubtful(place)), 1
-            )
+            _count_row(self._codes, self._counts, place, room, int(self._is_doubtful(place)), 1)
             self._changed.add(place)
         self.elapsed = end
         self.version += 1
@@ -285,7 +294,12 @@ class Coverage:
     @property
     def proved(self) -> Int64s:
         """The minutes (since 1970) that are settled."""
-        return self.first + np.flatnonzero(self._proved)
+        return self.first + np.flatnonzero(self._proved.copy())
+
+    def is_proved(self, minute: int) -> bool:
+        """Whether a minute (since 1970) is settled."""
+        place = minute - self.first
+        return 0 <= place < self.minutes and bool(self._proved[place])
 
     def _is_doubtful(self, place: int) -> bool:
         return bool(self._doubtful[place])

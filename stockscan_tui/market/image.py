@@ -131,7 +131,7 @@ def take(market: Market, beside: object, pieces: Pieces) -> Image:
     marks = frozenset(id(array) for array in market.mark_history)
     pieces.begin()
     pickler = _Pickler(target, pieces, marks, lambda buffer: arrays.append(buffer.raw()))
-    pickler.dump((market.count, parts, beside))
+    pickler.dump((market.count, market.symbols.remapped, parts, beside))
     return Image(target.getvalue(), arrays, pieces.end(), _changed(market))
 
 
@@ -168,10 +168,11 @@ def restore(
         What stood beside it.
     """
     # Written by this very process, into a folder that nobody else can write.
-    count, parts, beside = _Unpickler(head, arrays, piece).load()
+    count, remapped, parts, beside = _Unpickler(head, arrays, piece).load()
     focus = market.ctl[k.FOCUS]
     vars(market).update(parts)
     market.symbols.cut(count)
+    market.symbols.remapped = remapped
     market.ctl[k.FOCUS] = focus
     market.ctl[k.PRINTS] = 0
     for counter in (k.TOUCHED_COUNT, k.DIRTY_COUNT, k.LATE_COUNT):

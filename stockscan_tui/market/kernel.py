@@ -650,8 +650,10 @@ def _replace_bar(
     if low <= 0 or high >= MAX_PRICE or not (low <= opening <= high and low <= close <= high):
         ctl[BAD_PRICES] += 1
         return False
+    if volume < max(least, 1) or volume >= MAX_SIZE:
+        return False
     c = _bar_of(state, bars, ctl, slot, minute)
-    if c < 0 or volume < max(least, 1) or volume >= MAX_SIZE:
+    if c < 0:
         return False
     if least > 0 and volume <= bars[c + BAR_VOLUME]:
         return False

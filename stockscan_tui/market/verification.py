@@ -114,6 +114,8 @@ class Verifier:
 
         Bars of ours that differ or lack are replaced by Databento's.
         """
+        # What came late is in the bars before they are compared.
+        self._make_room()
         pieces = self._waiting.pop(minute, [])
         theirs = _one_each(np.concatenate([np.zeros((0, WIDTH), np.int64), *pieces]))
         closed = self._market.minutes.closed

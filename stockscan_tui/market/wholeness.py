@@ -5,6 +5,9 @@ from __future__ import annotations
 from stockscan_tui.market.calendar import DAY_NS, TradingDay
 from stockscan_tui.market.snapshot import Doubt
 
+# The end of a span that is not over.
+LASTING_NS = 2**63 - 1
+
 
 class Wholeness:
     """Spans of time of which nothing says that all records came, by name."""

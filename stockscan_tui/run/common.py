@@ -13,9 +13,10 @@ from stockscan_tui.clock import Clock
 from stockscan_tui.engine.core import Engine, Outcome
 from stockscan_tui.errors import StoreError
 from stockscan_tui.feed.reference import CloseFile, PreviousCloses
+from stockscan_tui.feed.splits import Splits
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
-from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.calendar import SECOND_NS, Calendar
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
@@ -118,13 +119,23 @@ class Run(ABC):
         """Let the next pictures carry the user's watchlists and table."""
         self.engine.know_own(own)
 
+    @property
+    def calendar(self) -> Calendar:
+        """The exchange's trading days."""
+        return self.engine.calendar
+
+    @property
+    def splits(self) -> Splits:
+        """The splits and renames as they are known now."""
+        return self.engine.splits
+
     def study(self, symbol: str | None, ready: Callable[[], None] = lambda: None) -> None:
         """Read what the database has of a symbol, None for no more; returns at once.
 
         `ready` is called from another thread whenever there is something new.
         """
         if self._studies is None:
-            self._studies = Studies(self.engine, self.writer.reader)
+            self._studies = Studies(self, self.writer.reader)
         self._studies.ask(symbol, ready)
 
     def studied(self) -> Study | None:

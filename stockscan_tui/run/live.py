@@ -110,6 +110,7 @@ class LiveRun(Run):
         self._recorder: Recorder | None = None
         self._options = _options(request)
         self._past: Past | None = None
+        self._left: list[Past] = []
         self._past_problem = ""
         self._leap = 0
         self._focused: str | None = None
@@ -285,6 +286,7 @@ class LiveRun(Run):
             replace(self._options, indicators=self.engine.wanted),
             self._recorder,
             self.writer.reader,
+            self._stored_minutes,
         )
         self._past = Past(present, self._clock, ns, self._leap)
         self._past.focus(self._focused)
@@ -297,6 +299,7 @@ class LiveRun(Run):
             picture = past.snapshot()
             self._leap = (picture.leap if picture is not None else self._leap) + 1
             past.leave()
+            self._left.append(past)
 
     def set_speed(self, speed: float) -> None:
         """Play the past at `speed` event seconds per second; a live feed has the speed it has."""
@@ -353,9 +356,9 @@ class LiveRun(Run):
         try:
             return super().close()
         finally:
-            if self._past is not None:
-                self._past.leave()
-                self._past.join(CLOSE_TIMEOUT_S)
+            for past in [*self._left, *([self._past] if self._past is not None else [])]:
+                past.leave()
+                past.join(CLOSE_TIMEOUT_S)
             self._feed.join(CLOSE_TIMEOUT_S)
             if self._second is not None:
                 self._second.join(SECOND_TIMEOUT_S)

@@ -15,6 +15,7 @@ from stockscan_tui.clock import Clock
 from stockscan_tui.engine.core import Options, Surroundings
 from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.engine.seeking import Seeking
+from stockscan_tui.engine.warming import StoredMinutes
 from stockscan_tui.errors import InputError, StockscanError
 from stockscan_tui.feed.bar_file import write_bars
 from stockscan_tui.feed.dbn_file import DbnFile
@@ -25,12 +26,13 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import Batch
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar
 from stockscan_tui.market.own import Own
-from stockscan_tui.market.snapshot import CloseSource, Snapshot
+from stockscan_tui.market.snapshot import CloseSource, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.run.scratch import Scratch
 from stockscan_tui.store.reader import Reader
 
 STOP_S = 5.0
+LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Present:
         options: How it goes.
         recorder: What it records, None where it does not.
         reader: Gives a reader of its database.
+        stored_minutes: Its bars of the days before, for indicators.
     """
 
     picture: Snapshot
@@ -72,6 +75,7 @@ class Present:
     options: Options
     recorder: Recorder | None
     reader: Callable[[], Reader]
+    stored_minutes: StoredMinutes
 
 
 class Past:
@@ -186,9 +190,16 @@ class Past:
                 engine.know_own(self._own)
             self._engine = engine
         engine.start()
-        self._leaving.wait()
-        engine.stop()
-        engine.join(STOP_S)
+        try:
+            while not self._leaving.wait(LOOK_S):
+                picture = engine.snapshot()
+                if not engine.running:
+                    raise InputError(engine.failure() or "it broke off.")
+                if engine.phase is Phase.ENDED and picture is not None and not picture.leap:
+                    raise InputError("there is nothing to play in what was captured.")
+        finally:
+            engine.stop()
+            engine.join(STOP_S)
 
     def _opened(self, scratch: Scratch) -> ReplayEngine:
         present, picture = self._present, self._present.picture
@@ -204,6 +215,7 @@ class Past:
                 closes=self._closes(),
                 sink=_Nowhere(),
                 clock=self._clock,
+                stored_minutes=present.stored_minutes,
                 volumes={
                     name: volume
                     for name, volume in zip(picture.symbols, average, strict=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stockscan_tui.clock import SystemClock
+from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.feed.live import Access
 from stockscan_tui.market.batch import BarBatch
 from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
@@ -147,6 +148,49 @@ def test_before_anything_is_stored_it_says_so_and_stays_now(day: Path, folder: P
         picture = until(lambda p: bool(p.health.problems), run)
         assert "cannot be shown" in picture.health.problems[-1]
         assert picture.feed.phase in LIVE_PHASES
+    finally:
+        run.close()
+        gateway.close()
+
+
+def test_what_the_database_has_is_asked_for_as_of_where_one_is(day: Path, folder: Path) -> None:
+    gateway, run = run_of(day, folder, record=False)
+    try:
+        now = until(lambda picture: picture.event_ns > LATER + MINUTE_NS, run)
+        until(lambda _: len(bars_in_store(run)) > 1000, run)
+        symbol = now.symbols[0]
+
+        def studied() -> bool:
+            run.study(symbol)
+            study, picture = run.studied(), run.snapshot()
+            return study is not None and picture is not None and study.leap == picture.leap
+
+        until(lambda _: studied(), run)
+        run.seek(GOAL)
+        until(lambda picture: there(picture) and studied(), run)
+        run.to_now()
+        until(lambda picture: picture.feed.phase in LIVE_PHASES and studied(), run)
+    finally:
+        run.close()
+        gateway.close()
+
+
+def test_a_past_that_breaks_off_says_so(
+    day: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway, run = run_of(day, folder, record=False)
+
+    def broken(_engine: ReplayEngine) -> None:
+        raise OSError("it cannot be read")
+
+    try:
+        until(lambda picture: picture.event_ns > LATER + MINUTE_NS, run)
+        until(lambda _: len(bars_in_store(run)) > 1000, run)
+        monkeypatch.setattr(ReplayEngine, "_open_sources", broken)
+        run.seek(GOAL)
+        picture = until(lambda p: bool(p.health.problems), run)
+        assert "it cannot be read" in picture.health.problems[-1]
+        assert picture.feed.goal_ns == 0
     finally:
         run.close()
         gateway.close()

@@ -18,7 +18,7 @@ import pytest
 from stockscan_tui.engine.live import LiveEngine, Saved
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, Batch
-from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS
 from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.coverage import BarSources
 from stockscan_tui.sim.faults import Fault
@@ -137,6 +137,56 @@ def state_of(engine: LiveEngine) -> dict[str, list[int]]:
     market = engine._market
     rows = market.rows[:, STATE_FIELDS].tolist()
     return dict(zip(market.symbols.names, rows, strict=True))
+
+
+def test_what_came_while_nothing_ran_is_not_called_quiet() -> None:
+    """A run of one day is gone on with on the next, by a gateway that has only that one."""
+    rows = wire.random_rows(4, 900, len(SYMBOLS), minutes=20, share=0.5)
+    later = rows.copy()
+    for name in ("ts_recv", "ts_event"):
+        later[name] += np.uint64(DAY_NS)
+    first, second = (Tape.from_records(each, SYMBOLS) for each in (rows, later))
+    with GatewayThread(first, Options(speed=math.inf)) as gateway:
+        taken = capture(gateway.port, save_s=1e-9)
+        taken.wait_until(lambda engine: engine.event_ns >= int(rows["ts_recv"][-1]))
+        taken.end()
+    saved, held = stored(ListSink(), taken.sink.batches)
+    on = taken.engine.session_date
+    with GatewayThread(second, Options(speed=math.inf)) as gateway:
+        taken = capture(gateway.port, saved=saved, sink=held, save_s=1e-9)
+        taken.wait_until(lambda engine: engine.event_ns >= int(later["ts_recv"][-1]))
+        taken.end()
+    told = [
+        each for batch in taken.sink.batches for each in batch.coverage if each.session_date == on
+    ]
+    assert told[-1].elapsed == 960
+    # Of the first day at most twenty minutes are known.
+    assert (told[-1].unknown >= 940).all()
+
+
+def test_bars_are_verified_once_however_often_a_run_is_gone_on_with() -> None:
+    rows = wire.random_rows(4, 900, len(SYMBOLS), minutes=20, share=0.5)
+    end_ns = int(rows["ts_recv"][-1])
+    saved: Saved | None = None
+    held, counts = ListSink(), []
+    with GatewayThread(Tape.from_records(rows, SYMBOLS), Options(speed=math.inf)) as gateway:
+        for _ in range(3):
+            taken = capture(
+                gateway.port, save_s=1e-9, saved=saved, sink=held, verify_port=gateway.port
+            )
+            taken.wait_until(
+                lambda engine: (
+                    engine.event_ns >= end_ns
+                    and engine._market.coverage.is_proved(end_ns // MINUTE_NS - 2)
+                )
+            )
+            taken.end()
+            saved, held = stored(held, taken.sink.batches)
+            market = taken.engine._market
+            counts.append(int(market.coverage.verified(market.count).sum()))
+            assert market.verification.source
+    assert counts[0] > 0
+    assert max(counts) <= len(taken.sink.bars)
 
 
 def verdicts_of(engine: LiveEngine) -> dict[str, list[int]]:

@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 from stockscan_tui.feed.bar_file import read_bars, write_bars
 from stockscan_tui.feed.history import MINUTE_DTYPE, MinuteBars
 from stockscan_tui.market import coverage as c
+from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.coverage import Coverage
 from stockscan_tui.market.snapshot import Doubt
+from stockscan_tui.market.state import Market
+from stockscan_tui.market.symbols import InstrumentIds
+from stockscan_tui.market.verification import Verifier
 from tests import wire
 from tests.playing import bars_by_pandas, play, weekdays
+from tests.unit.test_market_state import at
 
 DAY = weekdays().day(wire.DAY)
 FIRST = DAY.pre_ns // MINUTE_NS
@@ -90,8 +95,10 @@ def test_counts_are_those_of_the_plainest_way(steps: list[tuple[str, Any]]) -> N
                 once = list(dict.fromkeys(pairs))
                 ours.take(batch([s for s, _ in once], [FIRST + m for _, m in once], source))
                 for pair in once:
-                    fetched = what == "fetched" or naive.codes.get(pair) == c.FETCHED
-                    naive.codes[pair] = c.FETCHED if fetched else c.OWN
+                    if what == "fetched":
+                        naive.codes[pair] = c.FETCHED
+                    elif naive.codes.get(pair) not in (c.FETCHED, c.LACKING):
+                        naive.codes[pair] = c.OWN
             case "lacking", (int(slot), int(place)):
                 ours.note(FIRST + place, np.array([slot]), c.LACKING)
                 naive.codes[slot, place] = c.LACKING
@@ -316,3 +323,63 @@ def test_of_a_symbol_without_a_name_nothing_is_known(tmp_path: Path) -> None:
     path = wire.write(tmp_path / "x.dbn", wire.metadata(None), rows)
     kinds = play(path).engine._market.coverage.kinds(0)
     assert set(kinds.tolist()) == {c.UNKNOWN}
+
+
+def test_what_lies_between_files_is_unknown(tmp_path: Path) -> None:
+    """A file is whole from its start to its last record; nothing is said of other minutes."""
+    spans = {"S01": [(date(2026, 6, 1), date(2026, 7, 31), 1)]}
+
+    def part(name: str, day: date, first: int, end: int) -> Path:
+        rows = [(at(f"09:{minute:02}:05", day), 1, 10.0, 5) for minute in range(first, end)]
+        start_ns = at(f"09:{first:02}:00", day)
+        metadata = wire.metadata(None, mappings=spans, start_ns=start_ns)
+        return wire.write(tmp_path / name, metadata, wire.trades(rows))
+
+    second = date(2026, 6, 16)
+    played = play(
+        [part("a.dbn", wire.DAY, 30, 35), part("b.dbn", wire.DAY, 50, 55),
+         part("c.dbn", second, 40, 45)]
+    )  # fmt: skip
+    told = {
+        each.session_date: (int(each.traded[0]), int(each.quiet[0]), int(each.unknown[0]))
+        for batch in played.sink.batches
+        for each in batch.coverage
+    }
+    # The end of the last file passes the minute it ends in.
+    assert told == {wire.DAY: (10, 0, 950), second: (5, 0, 340)}
+
+
+def test_the_last_minute_before_closed_hours_is_compared_too(tmp_path: Path) -> None:
+    days = [wire.DAY, date(2026, 6, 16)]
+    rows = [(at(clock, day), 1, 10.0, 5) for day in days for clock in ("19:58:05", "19:59:05")]
+    spans = {"S01": [(date(2026, 6, 1), date(2026, 7, 31), 1)]}
+    path = wire.write(tmp_path / "x.dbn", wire.metadata(None, mappings=spans), wire.trades(rows))
+    official = bars_by_pandas(wire.trades(rows), {1: "S01"})
+    last = ("S01", at("19:59:00") // MINUTE_NS)
+    official[last][4] = 50
+    played = play(path, verify=_as_file(official))
+    assert played.sink.bars[last][4] == 50
+
+
+def test_a_late_trade_that_was_not_taken_yet_is_no_difference() -> None:
+    market, begin_ns = Market(), OPEN * MINUTE_NS
+    market.begin_day(DAY, begin_ns)
+    ids = InstrumentIds()
+    ids.assign([(1, market.slots(["S01"])[0])])
+
+    def apply(rows: list[tuple[int, int, float, int]]) -> None:
+        data = np.frombuffer(wire.trades(rows).tobytes(), np.uint8).copy()
+        market.ctl[k.POSITION], market.ctl[k.END], market.ctl[k.FINAL] = 0, len(data), True
+        market.consume(data, ids)
+
+    apply([(begin_ns + 5 * 10**9, 1, 10.0, 5)])
+    market.take_bars()
+    market.close_minute()
+    market.close_bars(OPEN)
+    apply([(begin_ns + 65 * 10**9, 1, 10.0, 5), (begin_ns + 30 * 10**9, 1, 11.0, 7)])
+    verifier = Verifier(market, "them", lambda: market.take_bars() and None)
+    market.close_minute()
+    market.close_bars(OPEN + 1)
+    verifier.add(np.array([[0, OPEN, 10**10, 11 * 10**9, 10**10, 11 * 10**9, 12]], np.int64))
+    assert verifier.settle(OPEN) == []
+    assert market.verification.equal == 1

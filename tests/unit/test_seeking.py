@@ -261,3 +261,68 @@ def test_images_hold_what_they_were_given_while_the_market_goes_on(
     assert digest(first) == seal
     assert np.isfinite(first.mark).any()
     replay.stop()
+
+
+def run_with_a_late_trade(folder: Path) -> Path:
+    """Return a file in which a trade comes an hour and a half late."""
+    clocks = [
+        f"{hour:02}:{minute:02}:{second:02}"
+        for hour, first, end in ((9, 31, 60), (10, 0, 60), (11, 0, 10))
+        for minute in range(first, end)
+        for second in (5, 40)
+    ]
+    rows = [(at(clock), 1, 10.0 + i / 100, 5) for i, clock in enumerate(clocks)]
+    here = clocks.index("11:00:40")
+    meta = wire.metadata(None, mappings={"AAA": [(date(2026, 6, 1), date(2026, 7, 31), 1)]})
+    late = wire.trades([(at("09:31:07"), 1, 9.0, 100)])
+    return wire.write(
+        folder / "late.dbn", meta, wire.trades(rows[:here]), late, wire.trades(rows[here:])
+    )
+
+
+def test_a_late_trade_goes_to_the_store_once_when_moved_in_the_first_pass(tmp_path: Path) -> None:
+    path = run_with_a_late_trade(tmp_path)
+    replay = moved(path, tmp_path / "moved")
+    for clock in ("11:00:50", "10:40:30", "11:02:00"):
+        replay.to(at(clock))
+    replay.to(2**62)
+    replay.stop()
+    assert replay.sink.bars == play(path).sink.bars
+
+
+def test_quitting_while_moved_back_keeps_all_that_was_played(tmp_path: Path) -> None:
+    path = run_with_a_late_trade(tmp_path)
+    there, back = moved(path, tmp_path / "there"), moved(path, tmp_path / "back")
+    for replay in (there, back):
+        replay.to(at("11:05:30"))
+    back.to(at("09:40:30"))
+    for replay in (there, back):
+        replay.stop()
+    stored = [
+        (
+            [each.elapsed for batch in replay.sink.batches for each in batch.coverage][-1],
+            sum(bool(batch.states) for batch in replay.sink.batches) > 0,
+            {each.minute for batch in replay.sink.batches for each in batch.kinds},
+            [len(batch.days) > 0 for batch in replay.sink.batches][-1],
+        )
+        for replay in (there, back)
+    ]
+    assert stored[0] == stored[1]
+
+
+def test_images_of_quiet_hours_hold_the_bars_of_before(tmp_path: Path) -> None:
+    rows = [(at(f"09:{minute}:05"), 1, 10.0, 5) for minute in range(31, 59)]
+    rows += [(at("14:00:05"), 1, 10.0, 5)]
+    meta = wire.metadata(None, mappings={"AAA": [(date(2026, 6, 1), date(2026, 7, 31), 1)]})
+    path = wire.write(tmp_path / "quiet.dbn", meta, wire.trades(rows))
+    straight, other = moved(path, tmp_path / "straight"), moved(path, tmp_path / "other")
+    goal = at("12:16:00")
+    other.to(2**62)
+    for replay in (straight, other):
+        replay.engine.focus("AAA")
+    truth, told = straight.to(goal).focus, other.to(goal).focus
+    assert truth is not None
+    assert told is not None
+    assert told.minute.tolist() == truth.minute.tolist() != []
+    straight.stop()
+    other.stop()
