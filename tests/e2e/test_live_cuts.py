@@ -152,10 +152,12 @@ def test_cuts_change_no_bar(name: str, seed: int) -> None:
     }
     assert not wrong
     gaps = saved_gaps(taken.sink)
-    assert all(gap.healed_ns for gap in gaps.values())
+    # A cut after the very last record may not have mended when the run is stopped.
+    lasting = [gap for gap in gaps.values() if not gap.healed_ns]
+    assert all(gap.to_ns == 0 and gap.from_ns >= taken.engine.event_ns for gap in lasting)
     health = taken.engine.health()
     assert health.late == 0 or name == "dual"
-    assert (health.gaps, health.healed) == (len(gaps), len(gaps))
+    assert (health.gaps, health.healed) == (len(gaps), len(gaps) - len(lasting))
 
 
 def test_what_a_gateway_cannot_replay_stays_a_gap() -> None:

@@ -372,12 +372,15 @@ def test_a_late_trade_that_was_not_taken_yet_is_no_difference() -> None:
         market.ctl[k.POSITION], market.ctl[k.END], market.ctl[k.FINAL] = 0, len(data), True
         market.consume(data, ids)
 
+    def make_room() -> None:
+        market.take_bars()
+
     apply([(begin_ns + 5 * 10**9, 1, 10.0, 5)])
-    market.take_bars()
+    make_room()
     market.close_minute()
     market.close_bars(OPEN)
     apply([(begin_ns + 65 * 10**9, 1, 10.0, 5), (begin_ns + 30 * 10**9, 1, 11.0, 7)])
-    verifier = Verifier(market, "them", lambda: market.take_bars() and None)
+    verifier = Verifier(market, "them", make_room)
     market.close_minute()
     market.close_bars(OPEN + 1)
     verifier.add(np.array([[0, OPEN, 10**10, 11 * 10**9, 10**10, 11 * 10**9, 12]], np.int64))
