@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.core import AlertTimes, Options, Surroundings
 from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.engine.seeking import Seeking
 from stockscan_tui.feed.dbn_file import DbnFile
@@ -94,6 +94,7 @@ def moved(
     *,
     closes: Mapping[str, float] | None = None,
     indicators: frozenset[IndicatorKey] = frozenset(),
+    alert_times: AlertTimes | None = None,
 ) -> Moved:
     """Open files, paused before their first record."""
     paths = [files] if isinstance(files, Path) else list(files)
@@ -108,6 +109,7 @@ def moved(
             sink=sink,
             clock=clock,
             undated=closes,
+            alert_times=alert_times,
         ),
         Options(
             Feed("REPLAY", "test", "EQUS.MINI", "mbp-1"),

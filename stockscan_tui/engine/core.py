@@ -58,6 +58,7 @@ COUNT_EVERY_NS = 60 * SECOND_NS
 
 
 StoredAlerts = Callable[[int, int], Mapping[str, int]]
+AlertTimes = Callable[[int, int], NDArray[np.int64]]
 StoredCloses = Callable[[date, date], dict[str, tuple[float, date, bool]]]
 
 
@@ -107,6 +108,7 @@ class Surroundings:
         stored_closes: Closes that the store has between two dates, oldest excluded last.
         stored_minutes: The bars of the days before that the store has, by minute.
         stored_alerts: How many alerts each symbol had between two instants (ns).
+        alert_times: When there were any between two instants (ns), oldest first.
         problems: What went wrong before the engine began.
     """
 
@@ -119,6 +121,7 @@ class Surroundings:
     stored_closes: StoredCloses | None = None
     stored_minutes: StoredMinutes | None = None
     stored_alerts: StoredAlerts | None = None
+    alert_times: AlertTimes | None = None
     problems: Sequence[str] = ()
 
 

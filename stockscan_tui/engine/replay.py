@@ -14,12 +14,14 @@ from stockscan_tui.engine.covered import Covered
 from stockscan_tui.engine.savepoints import Savepoint, Standing
 from stockscan_tui.engine.seeking import Seeking
 from stockscan_tui.engine.verifying import FileVerifying
+from stockscan_tui.errors import StoreError
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.history import MinuteBars
 from stockscan_tui.feed.pace import Pacer, Rate
 from stockscan_tui.feed.replay import Source
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import (
+    DAY_NS,
     MINUTE_NS,
     SECOND_NS,
     TradingDay,
@@ -29,6 +31,8 @@ from stockscan_tui.market.calendar import (
 from stockscan_tui.market.snapshot import Feed, Phase, Snapshot, Timeline
 
 WAIT_S = 0.02
+# So far ahead stored alerts are looked for.
+ALERTS_NS = 366 * DAY_NS
 
 
 class ReplayEngine(Engine):
@@ -76,6 +80,8 @@ class ReplayEngine(Engine):
         self._moving = False
         self._whole = False
         self._covered = Covered(0)
+        self._alert_times = given.alert_times
+        self._alerts = np.zeros(0, np.int64)
 
     # --- called from other threads ---------------------------------------------------------
 
@@ -187,6 +193,11 @@ class ReplayEngine(Engine):
     def _begin(self, first_ns: int) -> None:
         super()._begin(first_ns)
         self._doubt_before(first_ns)
+        if self._alert_times is not None:
+            try:
+                self._alerts = self._alert_times(first_ns, first_ns + ALERTS_NS)
+            except StoreError as error:
+                self._tell(f"stored alerts could not be read: {error}")
         self._goal_ns = first_ns
         if self._start_at is not None and self._market.day is not None:
             self._goal_ns = new_york_ns(self._market.day.session_date, self._start_at)
@@ -427,6 +438,7 @@ class ReplayEngine(Engine):
             minute=minute,
             records=records,
             days=self._days(end_ns),
+            alerts=self._alerts,
             doubts=picture.doubts,
         )
         return replace(picture, timeline=timeline, leap=seeking.leap)

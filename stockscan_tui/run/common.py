@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stockscan_tui.clock import Clock
 from stockscan_tui.engine.core import Engine, Outcome
 from stockscan_tui.errors import StoreError
@@ -218,6 +221,13 @@ class Run(ABC):
         reader = self.writer.reader()
         try:
             return reader.alerts(begin_ns, end_ns)
+        finally:
+            reader.release()
+
+    def _alert_instants(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
+        reader = self.writer.reader()
+        try:
+            return reader.alert_times(begin_ns, end_ns)
         finally:
             reader.release()
 

@@ -287,6 +287,7 @@ class LiveRun(Run):
             self._recorder,
             self.writer.reader,
             self._stored_minutes,
+            self._alert_instants,
         )
         self._past = Past(present, self._clock, ns, self._leap)
         self._past.focus(self._focused)

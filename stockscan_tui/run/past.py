@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from stockscan_tui.clock import Clock
-from stockscan_tui.engine.core import Options, Surroundings
+from stockscan_tui.engine.core import AlertTimes, Options, Surroundings
 from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.engine.seeking import Seeking
 from stockscan_tui.engine.warming import StoredMinutes
@@ -68,6 +68,7 @@ class Present:
         recorder: What it records, None where it does not.
         reader: Gives a reader of its database.
         stored_minutes: Its bars of the days before, for indicators.
+        alert_times: When there were alerts.
     """
 
     picture: Snapshot
@@ -76,6 +77,7 @@ class Present:
     recorder: Recorder | None
     reader: Callable[[], Reader]
     stored_minutes: StoredMinutes
+    alert_times: AlertTimes
 
 
 class Past:
@@ -216,6 +218,7 @@ class Past:
                 sink=_Nowhere(),
                 clock=self._clock,
                 stored_minutes=present.stored_minutes,
+                alert_times=present.alert_times,
                 volumes={
                     name: volume
                     for name, volume in zip(picture.symbols, average, strict=True)

@@ -111,6 +111,7 @@ class ReplayRun(Run):
                     stored_closes=self._stored_closes,
                     stored_minutes=self._stored_minutes,
                     stored_alerts=self._stored_alerts,
+                    alert_times=self._alert_instants,
                     problems=problems,
                 ),
                 _options(request, files),

@@ -12,6 +12,7 @@ from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.snapshot import Flags, Integers, Snapshot
 from stockscan_tui.scan.expression import Expression, Memory, Names, parse
 from stockscan_tui.scan.gates import SHIPPED, Gates, gate_text
+from stockscan_tui.scan.gating import GatePart, refusing
 
 # So long a symbol that has crossed is shown as one that crosses.
 CROSSED_NS = 60 * 1_000_000_000
@@ -60,6 +61,13 @@ class Picker:
         if not self.lifted:
             gates = gates.union(*(gate.keys for gate in self._parsed.values()))
         return self.listed.keys | self.chosen.keys | gates
+
+    def refusing(self, snapshot: Snapshot, row: int) -> tuple[GatePart, ...]:
+        """Return what of the session's gate a symbol does not meet."""
+        if self._gates is None:
+            return ()
+        text = gate_text(snapshot.session, snapshot.feed.dataset, self._gates)
+        return refusing(text, self.names, snapshot, row)
 
     def pick(self, snapshot: Snapshot) -> Picked:
         """Return what is shown of a picture."""

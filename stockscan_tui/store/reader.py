@@ -96,6 +96,8 @@ SELECT ts, rule, coalesce(price, 'nan'), coalesce("values", '')
 FROM fired WHERE symbol_id = ? AND ts >= ? AND ts < ? ORDER BY ts, rule
 """
 
+_ALERT_TIMES = "SELECT ts FROM fired WHERE ts >= ? AND ts < ? ORDER BY ts"
+
 _GAPS = """
 SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
     coalesce(epoch_ns(healed_at), 0)
@@ -344,6 +346,12 @@ class Reader:
             number = self._number_of(symbol, cursor)
             rows = cursor.execute(_FIRED, [number, begin_ns, end_ns]).fetchall()
         return tuple(Fired(ts, symbol, rule, price, values) for ts, rule, price, values in rows)
+
+    def alert_times(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
+        """Return the instants of all alerts between two of them (ns since 1970), oldest first."""
+        with self._asking() as cursor:
+            columns = fetch_arrays(cursor.execute(_ALERT_TIMES, [begin_ns, end_ns]))
+        return columns["ts"].astype(np.int64)
 
     def gaps(self, session_date: date) -> tuple[Gap, ...]:
         """Return the gaps of a session date, oldest first."""

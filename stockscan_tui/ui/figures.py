@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 from stockscan_tui.market.metrics import MetricKey, values_of
 from stockscan_tui.market.snapshot import CloseSource, Snapshot
+from stockscan_tui.market.text import printable
+from stockscan_tui.scan.gating import GatePart
+from stockscan_tui.scan.reasons import explain, facts_of
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.columns import SAMPLED_DATASET
 from stockscan_tui.ui.marks import MARKS
 
 LABEL_CELLS = 11
+# Reasons that a trader has to see at once.
+_GRAVE = frozenset({"missing", "unknown", "gap"})
 WINDOWS = (1, 5, 15, 30, 60)
 _SOURCES = {
     CloseSource.NONE: "none in 10 days",
@@ -86,6 +92,23 @@ def all_figures(s: Snapshot, row: int) -> list[Figure]:
     ]
 
 
+def why_figures(s: Snapshot, row: int, refused: tuple[GatePart, ...], cells: int) -> list[Figure]:
+    """Return why the symbol has the bars it has, in lines of so many cells.
+
+    Args:
+        s: The market.
+        row: The symbol's row.
+        refused: What of the board's gate it does not meet.
+        cells: The width of a line.
+    """
+    found = []
+    for reason in explain(facts_of(s, row, refused)):
+        first, *rest = textwrap.wrap(printable(reason.sentence), max(cells, 20)) or [""]
+        found.append(Figure("", first, strong=reason.code in _GRAVE))
+        found += [Figure("", line, strong=reason.code in _GRAVE) for line in rest]
+    return [Figure("why", ""), *found]
+
+
 def _percent(s: Snapshot, name: str, row: int) -> str:
     return f"{fmt.percent(value_of(s, MetricKey(name), row))} %"
 
@@ -137,6 +160,7 @@ def _volume(s: Snapshot, row: int) -> list[Figure]:
     sampled = "~" if s.feed.dataset == SAMPLED_DATASET else ""
     trades = fmt.whole(value_of(s, MetricKey("trades"), row))
     place = value_of(s, MetricKey("pos"), row)
+    place = min(max(place, 0.0), 100.0)
     at = fmt.number(round(place, 0)) if s.high[row] > s.low[row] else fmt.MISSING
     spanned = fmt.plain_percent(value_of(s, MetricKey("range_pct"), row))
     usual = fmt.count(s.average_volume[row])

@@ -326,3 +326,18 @@ def test_images_of_quiet_hours_hold_the_bars_of_before(tmp_path: Path) -> None:
     assert told.minute.tolist() == truth.minute.tolist() != []
     straight.stop()
     other.stop()
+
+
+def test_the_timeline_has_the_alerts_that_are_stored(day: Path, tmp_path: Path) -> None:
+    asked = []
+
+    def times(begin_ns: int, end_ns: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        asked.append((begin_ns, end_ns))
+        return np.array([at("10:00:00"), at("11:00:00")], np.int64)
+
+    replay = moved(day, tmp_path / "moved", alert_times=times)
+    line = replay.to(at("09:45:00")).timeline
+    assert line is not None
+    assert line.alerts.tolist() == [at("10:00:00"), at("11:00:00")]
+    assert asked[0][0] <= at("04:10:00") < at("20:00:00") < asked[0][1]
+    replay.stop()

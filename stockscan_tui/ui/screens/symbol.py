@@ -90,7 +90,7 @@ class SymbolScreen(Screen[Left]):
         self._status = StatusLine()
         self._title = TitleLine()
         self._field = JumpField()
-        self._panels = Panels(self._studying)
+        self._panels = Panels(self._studying, ranking.picker)
         self._brief = Brief()
         self._timeline = TimelineBar()
         self._keys = KeyLine((*SYMBOL, *EVERYWHERE, *REPLAY))

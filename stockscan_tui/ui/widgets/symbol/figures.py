@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.snapshot import Snapshot
+from stockscan_tui.scan.gating import GatePart
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.figures import (
     LABEL_CELLS,
@@ -18,6 +19,7 @@ from stockscan_tui.ui.figures import (
     Figure,
     all_figures,
     value_of,
+    why_figures,
 )
 from stockscan_tui.ui.widgets.symbol.listing import Listing, Palette
 
@@ -33,9 +35,23 @@ class Figures(Listing):
         super().__init__("figures", id="figures")
         self._figures: list[Figure] = []
 
-    def show(self, snapshot: Snapshot, row: int | None) -> None:
-        """Take a new picture; None for a symbol that is not in it."""
-        self._figures = all_figures(snapshot, row) if row is not None else []
+    def show(
+        self, snapshot: Snapshot, row: int | None, refused: tuple[GatePart, ...] = ()
+    ) -> None:
+        """Take a new picture; None for a symbol that is not in it.
+
+        Args:
+            snapshot: The market.
+            row: The symbol's row.
+            refused: What of the board's gate it does not meet.
+        """
+        self._figures = []
+        if row is not None:
+            cells = min(self.size.width, COLUMN_CELLS) - 2
+            self._figures = [
+                *all_figures(snapshot, row),
+                *why_figures(snapshot, row, refused, cells),
+            ]
         self.renew()
 
     @property

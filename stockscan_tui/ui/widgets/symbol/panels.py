@@ -16,6 +16,7 @@ from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.study import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.market.verdicts import verdicts
+from stockscan_tui.scan.picking import Picker
 from stockscan_tui.ui.arrangement import PANELS, arranged
 from stockscan_tui.ui.studying import Studying, over_until
 from stockscan_tui.ui.widgets.chart import Chart, ChartData
@@ -60,13 +61,15 @@ class Panels(Container):
 
     Args:
         studying: What is known of the symbol besides the picture.
+        picker: Whose gates the board has.
     """
 
     class Uncovered(Message):
         """Panels are shown that were not."""
 
-    def __init__(self, studying: Studying) -> None:
+    def __init__(self, studying: Studying, picker: Picker) -> None:
         super().__init__(id="body")
+        self._picker = picker
         self._studying = studying
         self._days: tuple[TradingDay, ...] = ()
         self._charted: Charted | None = None
@@ -141,7 +144,8 @@ class Panels(Container):
         """Show what is known at the picture's instant; what is not in view costs nothing."""
         s, row = looked.snapshot, looked.row
         if self.figures.display:
-            self.figures.show(s, row)
+            refused = self._picker.refusing(s, row) if row is not None else ()
+            self.figures.show(s, row, refused)
         if self.prints.display:
             prints = s.prints if s.prints is not None and s.prints.slot == row else None
             self.prints.show(prints, looked.since_ns)
