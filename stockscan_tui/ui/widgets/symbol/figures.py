@@ -35,9 +35,7 @@ class Figures(Listing):
         super().__init__("figures", id="figures")
         self._figures: list[Figure] = []
 
-    def show(
-        self, snapshot: Snapshot, row: int | None, refused: tuple[GatePart, ...] = ()
-    ) -> None:
+    def show(self, snapshot: Snapshot, row: int | None, refused: tuple[GatePart, ...] = ()) -> None:
         """Take a new picture; None for a symbol that is not in it.
 
         Args:
