@@ -99,7 +99,9 @@ def _fill_from_copy(
     """Fill a reader's blocks from the copy (its thread's work)."""
     ending = Ending()
     try:
-        copy.read_into(at, until, stop, reader)
+        for piece, consumed in copy.pieces(at, until):
+            if not reader.deliver(piece, consumed, stop):
+                break
     except OSError as error:
         ending = Ending(f"the copy of its records cannot be read: {error}", corrupt=True)
     reader.finish(ending)

@@ -10,14 +10,11 @@ from __future__ import annotations
 import bisect
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stockscan_tui.log import LOG
 from stockscan_tui.market.text import printable
-
-if TYPE_CHECKING:
-    from stockscan_tui.feed.dbn_file import BlockReader
 
 SPARE_BYTES = 2 << 30
 LOOK_EVERY_BYTES = 1 << 26
@@ -81,8 +78,8 @@ class SeekableCopy:
         """Whether the records from byte `at` up to `until` are here."""
         return self.whole and 0 <= at <= until <= self.reached
 
-    def read_into(self, at: int, until: int, stop: threading.Event, reader: BlockReader) -> None:
-        """Fill the reader's blocks with the records from byte `at` up to `until`.
+    def pieces(self, at: int, until: int) -> Iterator[tuple[memoryview, int]]:
+        """Yield the records from byte `at` up to `until`, with how much of the file they end at.
 
         Raises:
             OSError: The copy cannot be read.
@@ -93,10 +90,8 @@ class SeekableCopy:
                 piece = file.read(min(PIECE_BYTES, until - at))
                 if not piece:
                     raise OSError("it has become shorter")
-                place = bisect.bisect_left(self._ends, at + len(piece))
-                if not reader.deliver(memoryview(piece), self._consumed[place], stop):
-                    return
                 at += len(piece)
+                yield memoryview(piece), self._consumed[bisect.bisect_left(self._ends, at)]
 
     def close(self) -> None:
         """Remove the copy."""
