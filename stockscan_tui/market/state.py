@@ -266,6 +266,27 @@ class Market:
             self.regular_close[slot] = price
             self.regular_close_ns[slot] = ts_ns
 
+    def heal_session(self, slot: int, minute: int, prices: Sequence[int], volume: int) -> None:
+        """Let a bar that was put in the place of ours count in its session, if that is over.
+
+        Args:
+            slot: The symbol.
+            minute: The bar's minute, since 1970.
+            prices: Its open, high, low and close in 1e-9 dollars.
+            volume: How many shares more it has than ours had.
+        """
+        ts_ns = minute * MINUTE_NS + MINUTE_NS - 1
+        if self.day is None or not self.day.start_ns <= ts_ns < int(self.ctl[k.SESSION_START_NS]):
+            return
+        session = self.day.session_at(ts_ns)
+        if session in (Session.CLOSED, self.session):
+            return
+        _, high, low, close = prices
+        self._correct_session(slot, ts_ns, close, volume)
+        figures = self.sessions[session, slot]
+        figures[k.HIGH - k.OPEN_NS] = max(figures[k.HIGH - k.OPEN_NS], high)
+        figures[k.LOW - k.OPEN_NS] = min(figures[k.LOW - k.OPEN_NS], low)
+
     def begin_session(self, session: Session, at_ns: int) -> None:
         """Put the running session's figures away and begin the next one of the day at `at_ns`."""
         if self.day is None or session is self.session:

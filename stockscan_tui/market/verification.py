@@ -149,7 +149,9 @@ class Verifier:
         surplus = own[~np.isin(own[:, SLOT], theirs[:, SLOT])]
         bad = wrong | ~both
         healed = np.zeros(len(theirs), np.bool_)
-        healed[bad] = self._replace(theirs[bad])
+        had = np.zeros(len(theirs), np.int64)
+        had[both] = mine[:, VOLUME]
+        healed[bad] = self._replace(theirs[bad], had[bad])
         lost = theirs[bad & ~healed][:, SLOT]
         self._market.coverage.note(minute, lost, coverage.LACKING)
         self._market.coverage.verify(minute, theirs[~bad | healed][:, SLOT])
@@ -181,8 +183,11 @@ class Verifier:
             )
         self._market.verification = replace(told, fields=tuple(sorted(fields.items())))
 
-    def _replace(self, rows: Int64s) -> NDArray[np.bool_]:
-        """Put Databento's bars in the place of ours; returns which of them could be."""
+    def _replace(self, rows: Int64s, had: Int64s) -> NDArray[np.bool_]:
+        """Put Databento's bars in the place of ours, which had volumes of `had`.
+
+        Returns which of them could be.
+        """
         market = self._market
         replaced = np.zeros(len(rows), np.bool_)
         single = (rows != MANY).all(axis=1)
@@ -197,6 +202,8 @@ class Verifier:
                 self._make_room()
                 if done == before:
                     market.grow_bars()
+        for row, volume in zip(wanted[told].tolist(), had[single][told].tolist(), strict=True):
+            market.heal_session(row[SLOT], row[MINUTE], row[OPEN:VOLUME], row[VOLUME] - volume)
         if len(wanted):
             self._make_room()
         replaced[single] = told

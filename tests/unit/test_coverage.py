@@ -19,7 +19,7 @@ from stockscan_tui.feed.history import MINUTE_DTYPE, MinuteBars
 from stockscan_tui.market import coverage as c
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, BarSource
-from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.calendar import MINUTE_NS, Session
 from stockscan_tui.market.coverage import Coverage
 from stockscan_tui.market.snapshot import Doubt
 from stockscan_tui.market.state import Market
@@ -386,3 +386,17 @@ def test_a_late_trade_that_was_not_taken_yet_is_no_difference() -> None:
     verifier.add(np.array([[0, OPEN, 10**10, 11 * 10**9, 10**10, 11 * 10**9, 12]], np.int64))
     assert verifier.settle(OPEN) == []
     assert market.verification.equal == 1
+
+
+def test_a_bar_that_is_healed_after_its_session_counts_in_it(tmp_path: Path) -> None:
+    clocks = ("15:57:05", "15:58:05", "15:59:05", "16:05:05", "16:10:05")
+    rows = wire.trades([(at(clock), 1, 10.0 + n, 5) for n, clock in enumerate(clocks)])
+    spans = {"S01": [(date(2026, 6, 1), date(2026, 7, 31), 1)]}
+    ours = np.delete(rows, 2)
+    path = wire.write(tmp_path / "x.dbn", wire.metadata(None, mappings=spans), ours)
+    played = play(path, verify=_as_file(bars_by_pandas(rows, {1: "S01"})))
+    whole = play(wire.write(tmp_path / "y.dbn", wire.metadata(None, mappings=spans), rows))
+    for name in ("volume", "high_day", "regular_close"):
+        assert played.value(name, "S01") == whole.value(name, "S01"), name
+    regular = played.snapshot.sessions[Session.REGULAR]
+    assert (int(regular.volume[0]), float(regular.high[0])) == (15, 12.0)
