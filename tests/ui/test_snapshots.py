@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.snapshot import Doubt, Feed, Phase, Snapshot
@@ -65,6 +66,8 @@ def arrive(*keys: str) -> Any:
                 app.focused.insert_text_at_cursor(key)  # type: ignore[union-attr]
             else:
                 await pilot.press(key)
+        for field in app.screen.query(Input):
+            field.cursor_blink = False
         for _ in range(3):
             app._poll()  # type: ignore[attr-defined]
             await pilot.pause(0.05)
