@@ -15,11 +15,12 @@ from stockscan_tui.config import cache_folder
 from stockscan_tui.errors import StockscanError, StoreError, StoreHeldError
 from stockscan_tui.feed.live import Access
 from stockscan_tui.feed.reference import closes_beside
-from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.calendar import SECOND_NS, new_york_ns
 from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.run.common import Summary
 from stockscan_tui.run.live import LiveRequest, LiveRun
+from stockscan_tui.sim.place import DAY
 from stockscan_tui.sim.process import GatewayProcess, begin_gateway
 from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.reader import Reader
@@ -74,6 +75,9 @@ class DemoRun(LiveRun):
         self._gateway = gateway or begin_gateway(
             request.file, request.speed, request.start_at, clock_ns=at_ns
         )
+        # No session was begun before now: the gateway's clock cannot be further than this tells.
+        self._clock_from_ns = at_ns or new_york_ns(DAY, request.start_at)
+        self._begun_ns = clock.now_ns()
         self._closing = threading.Event()
         try:
             super().__init__(self._request(request, self._gateway.port), clock)
@@ -100,24 +104,25 @@ class DemoRun(LiveRun):
         )
 
     def _watch(self) -> None:
-        """Start the gateway anew when it has died, its clock where it would have been."""
-        died_ns = 0
+        """Start the gateway anew when it has died, its clock where it would have been.
+
+        That is never before what it had sent, of which the engine may have read a part only.
+        """
         port = self._gateway.port
+        speed = self._demo.speed if math.isfinite(self._demo.speed) else 1.0
         while not self._closing.wait(_LOOK_S):
             if self._gateway.alive:
                 continue
-            died_ns = died_ns or self._clock.now_ns()
             self._gateway.close()
-            behind_ns = self._clock.now_ns() - died_ns
-            speed = self._demo.speed if math.isfinite(self._demo.speed) else 1.0
-            at_ns = self.engine.event_ns + int((behind_ns + SECOND_NS) * speed)
+            ran_ns = self._clock.now_ns() - self._begun_ns
+            at_ns = max(self._clock_from_ns + int(ran_ns * speed), self.engine.event_ns + SECOND_NS)
             gateway = begin_gateway(
                 self._demo.file, speed, self._demo.start_at, clock_ns=at_ns, port=port
             )
             self._gateway = gateway
             with suppress(StockscanError):
                 gateway.wait()
-                died_ns = 0
+                self._clock_from_ns, self._begun_ns = at_ns, self._clock.now_ns()
                 self._feed.retry_now()
 
     def close(self) -> Summary:

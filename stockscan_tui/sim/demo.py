@@ -9,10 +9,9 @@ from pathlib import Path
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.sim.day import DayPlan, usual_volume
 from stockscan_tui.sim.files import Progress, write_closes, write_day
-from stockscan_tui.sim.place import GENERATOR, RECORDS, SYMBOLS, demo_path
+from stockscan_tui.sim.place import DAY, GENERATOR, RECORDS, SYMBOLS, demo_path
 from stockscan_tui.sim.universe import make_universe
 
-DAY = date(2026, 6, 15)
 DAY_BEFORE = date(2026, 6, 12)
 
 

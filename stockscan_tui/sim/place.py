@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 # Goes up when the same seed makes another day than before.
 GENERATOR = 3
+DAY = date(2026, 6, 15)
 SYMBOLS = 12_000
 RECORDS = 4_000_000
 

@@ -238,9 +238,10 @@ class Reader:
         `slot` is the symbol's place in `symbols`; bars of other symbols are left out.
         """
         minute = start_ns // MINUTE_NS
-        slot_of = self._slot_of(symbols)
         with self._asking() as cursor:
             columns = fetch_arrays(cursor.execute(_BARS_SINCE, [minute * 60_000_000]))
+        # After the bars: their symbols are there by then.
+        slot_of = self._slot_of(symbols)
         slots = slot_of[columns.pop("symbol_id")]
         known = slots >= 0
         return BarBatch(
@@ -252,11 +253,11 @@ class Reader:
         # With it come compiled functions, which take a quarter of a second and few readers need.
         from stockscan_tui.market.coverage import BarSources  # noqa: PLC0415
 
-        slot_of = self._slot_of(symbols)
         span = [start_ns // MINUTE_NS * 60_000_000]
         with self._asking() as cursor:
             columns = fetch_arrays(cursor.execute(_BAR_SOURCES, span))
             lacking = fetch_arrays(cursor.execute(_UNHEALED, span))
+        slot_of = self._slot_of(symbols)
         slots, lacks = slot_of[columns["symbol_id"]], slot_of[lacking["symbol_id"]]
         known = slots >= 0
         return BarSources(

@@ -20,7 +20,8 @@ from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
 from stockscan_tui.market.dbn import MBP1_DTYPE
 from stockscan_tui.run import live
 from stockscan_tui.run.demo import DemoRequest, DemoRun
-from stockscan_tui.sim.demo import DAY, demo_file
+from stockscan_tui.sim.demo import demo_file
+from stockscan_tui.sim.place import DAY
 from tests import wire
 from tests.e2e.test_live_restart import bars_in, gaps_in
 from tests.playing import bars_by_pandas, weekdays

@@ -19,9 +19,10 @@ from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
 from stockscan_tui.market.snapshot import LIVE_PHASES, Phase, Snapshot
 from stockscan_tui.run import live, replay
 from stockscan_tui.run.live import LiveRequest, LiveRun
-from stockscan_tui.sim.demo import DAY, demo_file
+from stockscan_tui.sim.demo import demo_file
 from stockscan_tui.sim.gateway import GatewayThread
 from stockscan_tui.sim.options import Options
+from stockscan_tui.sim.place import DAY
 from stockscan_tui.sim.tape import Tape
 from tests.moving import digest, moved
 from tests.playing import weekdays
