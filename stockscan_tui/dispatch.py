@@ -7,7 +7,7 @@ event minute, so that a replay at full speed is not held up by commits.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from stockscan_tui.market.batch import (
 )
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.checkpoint import Place, freeze, pack_marks
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.snapshot import HISTORY_MINUTES, Floats
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.states import StateSaver
@@ -91,6 +92,10 @@ class Dispatch:
         self._differences: list[DifferenceBatch] = []
         self._days: dict[date, DayRecord] = {}
         self._marks: deque[tuple[int, Floats]] = deque(maxlen=HISTORY_MINUTES)
+        self._fired: list[Fired] = []
+        self._forgotten: tuple[int, int] | None = None
+        # Brings what is left to evaluate to its end, before all there is is handed over.
+        self.settle: Callable[[], None] = lambda: None
         self._states = StateSaver(market)
         self._serial = 0
         self._told_symbols = 0
@@ -113,7 +118,8 @@ class Dispatch:
         self._take()
         now_ns = self._clock.now_ns()
         waited = now_ns - self._sent_ns >= BATCH_WAIT_NS
-        if self._buffer.rows >= BATCH_ROWS or self._late or (waited and self._buffer.rows):
+        some = bool(self._buffer.rows or self._fired)
+        if self._buffer.rows >= BATCH_ROWS or self._late or (waited and some):
             self._send(self._states.due(now_ns) if states else ())
 
     def send_all(self) -> None:
@@ -149,6 +155,15 @@ class Dispatch:
         if not self.muted:
             self._days[day.session_date] = day
 
+    def add_fired(self, fired: Iterable[Fired]) -> None:
+        """Let alerts go with the next batch."""
+        if not self.muted:
+            self._fired.extend(fired)
+
+    def forget_fired(self, from_ns: int, to_ns: int) -> None:
+        """Let the alerts that the store has between two instants give way to those of this run."""
+        self._forgotten = (from_ns, to_ns)
+
     def flush(self) -> None:
         """Hand over the bars there are, so that they can soon be read."""
         self._take()
@@ -178,6 +193,7 @@ class Dispatch:
         if not force and clock_ns == self._sent_clock_ns and not self._gaps:
             return
         self._sent_clock_ns = clock_ns
+        self.settle()
         self._take()
         self._send(
             self._states.everything(self._market.clock_ns) if force else self._states.due(now_ns),
@@ -212,9 +228,13 @@ class Dispatch:
             kinds=tuple(self._kinds.values()),
             differences=tuple(self._differences),
             days=tuple(self._days.values()),
+            forgotten=self._forgotten,
+            fired=tuple(self._fired),
             checkpoint=self._freeze(place) if place is not None else None,
         )
         self._gaps = {}
+        self._fired = []
+        self._forgotten = None
         self._coverage = {}
         self._kinds = {}
         self._differences = []

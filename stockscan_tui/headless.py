@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol, TextIO
 
@@ -13,7 +15,8 @@ import numpy as np
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.engine.core import Engine
-from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.calendar import SECOND_NS, new_york_time
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.metrics import MetricKey, rank, values_of
 from stockscan_tui.market.snapshot import Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
@@ -29,7 +32,11 @@ POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is printed: how, how many leaders, in which order, after which filter."""
+    """What is printed: how, how many leaders, in which order, after which filter.
+
+    `fired` is where the run puts its alerts: the engine waits for no reader. `look` is called about
+    once a second, by the thread that prints.
+    """
 
     as_json: bool
     leaders: int
@@ -37,11 +44,14 @@ class Report:
     ascending: bool
     picker: Picker
     for_s: float = math.inf
+    fired: deque[Fired] = field(default_factory=deque)
+    look: Callable[[Run], None] = lambda _run: None
 
 
 class Printer(Protocol):
     """How the lines of a run are written."""
 
+    def alerts(self, fired: Sequence[Fired]) -> None: ...  # noqa: D102
     def health(self, engine: Engine) -> None: ...  # noqa: D102
     def leaders(self, snapshot: Snapshot, rows: list[int]) -> None: ...  # noqa: D102
     def summary(self, summary: Summary) -> None: ...  # noqa: D102
@@ -62,6 +72,7 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
         run.close()
         raise
     summary = run.close()
+    _tell_alerts(report.fired, printer)
     snapshot = run.snapshot()
     if snapshot is not None and report.leaders:
         printer.leaders(snapshot, leaders(snapshot, report))
@@ -71,17 +82,25 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
     return summary
 
 
+def _tell_alerts(fired: deque[Fired], printer: Printer) -> None:
+    printer.alerts([fired.popleft() for _ in range(len(fired))])
+
+
 def _wait(run: Run, report: Report, clock: Clock, stop: Event, printer: Printer) -> None:
     """Return at the run's end, or when it is to end; print its health until then."""
-    began_ns = told_ns = clock.now_ns()
+    began_ns = told_ns = looked_ns = clock.now_ns()
     down, troubles = False, Told()
     while run.engine.running:
         clock.wait(stop, POLL_S)
+        _tell_alerts(report.fired, printer)
         down = _tell_link(run.engine.feed(), down=down)
         _tell_troubles(troubles, run.engine.vitals)
         now_ns = clock.now_ns()
         if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
             return
+        if now_ns - looked_ns >= SECOND_NS:
+            looked_ns = now_ns
+            report.look(run)
         if now_ns - told_ns >= HEALTH_EVERY_NS:
             told_ns = now_ns
             printer.health(run.engine)
@@ -125,6 +144,19 @@ class _JsonLines:
     def _line(self, **fields: object) -> None:
         self.out.write(json.dumps(fields, separators=(",", ":")) + "\n")
         self.out.flush()
+
+    def alerts(self, fired: Sequence[Fired]) -> None:
+        for each in fired:
+            self._line(
+                type="alert",
+                ts=each.ts_ns,
+                symbol=each.symbol,
+                rule=each.rule,
+                price=_number(each.price),
+                values=json.loads(each.values or "{}"),
+                late=each.late,
+                gated=each.gated,
+            )
 
     def health(self, engine: Engine) -> None:
         health = engine.health()
@@ -183,6 +215,14 @@ class _JsonLines:
 class _Text:
     out: TextIO
     sort: MetricKey
+
+    def alerts(self, fired: Sequence[Fired]) -> None:
+        for each in fired:
+            when = f"{new_york_time(each.ts_ns):%H:%M:%S}"
+            late = " (late)" if each.late else ""
+            self.out.write(
+                f"{when} {printable(each.symbol)} {each.price:,.4f} {printable(each.rule)}{late}\n"
+            )
 
     def health(self, engine: Engine) -> None:
         health = engine.health()

@@ -12,8 +12,10 @@ from stockscan_tui.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stockscan_tui.config.rules import RulesFile
     from stockscan_tui.market.indicator import IndicatorKey
     from stockscan_tui.market.own import Own, OwnTable
+    from stockscan_tui.scan.expression import Names
     from stockscan_tui.scan.picking import Picker
     from stockscan_tui.scan.watchlists import Watchlists
     from stockscan_tui.ui.desk import Desk
@@ -34,19 +36,14 @@ def desk_of(given: argparse.Namespace, config: Config) -> Desk:
         UsageError: A filter, a list, or the user's table cannot be read.
     """
     from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
-    from stockscan_tui.scan.expression import Names, parse  # noqa: PLC0415
+    from stockscan_tui.scan.expression import parse  # noqa: PLC0415
     from stockscan_tui.scan.lists import Toplist, lists  # noqa: PLC0415
     from stockscan_tui.scan.watchlists import Watchlists  # noqa: PLC0415
     from stockscan_tui.ui.desk import Desk  # noqa: PLC0415
 
     table = _table(config)
     watchlists = Watchlists(watchlists_folder())
-    names = Names(
-        own=tuple(table.numbers),
-        words=tuple(table.texts),
-        filters=dict(config.filters),
-        watchlists=watchlists.names(),
-    )
+    names = _names(config, table, watchlists)
     every = lists(config.lists)
     metric, ascending = sort_of(given)
     start = None
@@ -66,7 +63,34 @@ def desk_of(given: argparse.Namespace, config: Config) -> Desk:
         config=given.config,
         keeps=True,
         read_own=_reader(watchlists, table),
+        rules=rules_of(given, names),
     )
+
+
+def rules_of(given: argparse.Namespace, names: Names) -> RulesFile:
+    """Return the rules file of a run; a demo without one has some rules of the library.
+
+    Raises:
+        UsageError: The file that `--rules` names cannot be read.
+    """
+    from stockscan_tui.config.rules import RulesFile, read_rules  # noqa: PLC0415
+    from stockscan_tui.scan.rules.library import DEMO  # noqa: PLC0415
+
+    path = getattr(given, "rules", None)
+    if path is not None:
+        read_rules(path, names)
+    return RulesFile(path, names, DEMO if given.command == "demo" else ())
+
+
+def names_of(config: Config) -> Names:
+    """Return what the user's expressions may use besides metrics.
+
+    Raises:
+        UsageError: The user's table cannot be read.
+    """
+    from stockscan_tui.scan.watchlists import Watchlists  # noqa: PLC0415
+
+    return _names(config, _table(config), Watchlists(watchlists_folder()))
 
 
 def picker_of(given: argparse.Namespace, config: Config) -> tuple[Picker, Own]:
@@ -88,6 +112,17 @@ def indicators_of(picker: Picker, sort: str) -> frozenset[IndicatorKey]:
 
     keys = {*picker.keys, parse_metric(sort, (*picker.names.own, *picker.names.words))}
     return frozenset(found for key in keys if (found := indicator_of(key)) is not None)
+
+
+def _names(config: Config, table: OwnTable, watchlists: Watchlists) -> Names:
+    from stockscan_tui.scan.expression import Names  # noqa: PLC0415
+
+    return Names(
+        own=tuple(table.numbers),
+        words=tuple(table.texts),
+        filters=dict(config.filters),
+        watchlists=watchlists.names(),
+    )
 
 
 def _table(config: Config) -> OwnTable:

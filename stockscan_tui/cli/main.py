@@ -6,9 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from stockscan_tui.cli.parser import check, make_parser
 from stockscan_tui.errors import StockscanError
+
+if TYPE_CHECKING:
+    from stockscan_tui.config import Config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +61,20 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         from stockscan_tui.log import write_log  # noqa: PLC0415
 
         write_log(given.log_file)
+    if given.command == "rules":
+        from stockscan_tui.cli.rules import rules  # noqa: PLC0415
+
+        return rules(given, config)
+    if given.command in ("report", "why", "backtest"):
+        return _look_back(given, config)
+    from stockscan_tui.cli.play import Play  # noqa: PLC0415
+
+    play = Play(given, config)
+    return play.headless() if given.headless else play.screen()
+
+
+def _look_back(given: argparse.Namespace, config: Config) -> int:
+    """Run a command about captured days."""
     if given.command == "report":
         from stockscan_tui.cli.report import report  # noqa: PLC0415
 
@@ -65,7 +83,6 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         from stockscan_tui.cli.why import why  # noqa: PLC0415
 
         return why(given, config)
-    from stockscan_tui.cli.play import Play  # noqa: PLC0415
+    from stockscan_tui.cli.backtest import backtest  # noqa: PLC0415
 
-    play = Play(given, config)
-    return play.headless() if given.headless else play.screen()
+    return backtest(given, config)

@@ -52,6 +52,15 @@ _REPORT = (
 _WHY = (
     "Says why symbols have few bars or none, or are not on the board, with the counts that say so."
 )
+_BACKTEST = (
+    "Plays saved files, or the stored bars of captured days, with the rules of a file, and says "
+    "for each rule how often it fired and what followed. Days are played by themselves, several "
+    "at once; the output is a table, JSON, or a row a firing as CSV or Parquet."
+)
+_RULES = (
+    "Checks a rules file, or lists its rules and those of the library. The file is rules.toml "
+    "beside config.toml unless one is named. Exit status 1: it cannot be read."
+)
 _CONFIG = (
     "Prints every setting with its default or value and where that comes from, as a config file "
     "that can be used. Settings also come from variables (STOCKSCAN_THEME), and flags go first."
@@ -74,6 +83,9 @@ def make_parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", help="a gateway alone", description=_SIMULATE)
     report = commands.add_parser("report", help="how whole a captured day is", description=_REPORT)
     why = commands.add_parser("why", help="why a symbol has few or no bars", description=_WHY)
+    backtest = commands.add_parser("backtest", help="try rules on saved days",
+                                   description=_BACKTEST)  # fmt: skip
+    rules = commands.add_parser("rules", help="check or list rules", description=_RULES)
     settings = commands.add_parser("config", help="show every setting", description=_CONFIG)
     _add_live(live)
     _add_replay(replay)
@@ -82,6 +94,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_simulate(simulate)
     _add_report(report)
     _add_why(why)
+    _add_backtest(backtest)
+    _add_rules(rules)
     settings.add_argument("--config", type=Path, metavar="PATH", help="the config file")
     settings.add_argument("--path", action="store_true", help="print the config file's path alone")
     for command in (live, replay, demo):
@@ -158,6 +172,36 @@ def _add_why(why: argparse.ArgumentParser) -> None:
     _add_database(why)
 
 
+def _add_backtest(backtest: argparse.ArgumentParser) -> None:
+    add = backtest.add_argument
+    add("rules", type=Path, metavar="RULES", help="a rules file")
+    add("files", nargs="*", type=Path, metavar="FILE", help=".dbn or .dbn.zst")
+    add("--since", type=parse_date, metavar="DATE",
+        help="instead of files: the stored bars of each session date from then")  # fmt: skip
+    add("--rule", action="append", default=[], metavar="NAME",
+        help="this rule, on or off (several: again); default: all that are on")  # fmt: skip
+    add("--jobs", type=int, default=0, metavar="N",
+        help="play so many days at once (default: one a core)")  # fmt: skip
+    add("--format", choices=FORMATS, help="default: by the output's name, else table")
+    add("--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    add("--mark", choices=("auto", "trade", "mid"), help="what the price to go by is made from")
+    add("--prev-close", type=Path, metavar="FILE",
+        help="previous closes: CSV symbol,close or DBN ohlcv-1d")  # fmt: skip
+    _add_history(backtest)
+    _add_database(backtest)
+
+
+def _add_rules(rules: argparse.ArgumentParser) -> None:
+    actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="say what is wrong with a rules file")
+    listed = actions.add_parser("list", help="list all rules, those of the library included")
+    listed.add_argument("--json", action="store_true", help="as one JSON object")
+    for action in (check, listed):
+        action.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the rules file")
+        action.add_argument("--config", type=Path, metavar="PATH", help="the config file")
+        action.add_argument("--log-file", type=Path, metavar="PATH", help="write a log there")
+
+
 def _add_database(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--dataset", default=DATASET, help=f"whose captured days (default: {DATASET})")
@@ -188,6 +232,7 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
 
 def _add_common(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
+    add("--rules", type=Path, metavar="FILE", help="the rules file")
     add("--mark", choices=("auto", "trade", "mid"), help="what the price to go by is made from")
     add("--db", type=Path, metavar="PATH", help="the database file")
     add("--config", type=Path, metavar="PATH", help="the config file")
@@ -213,9 +258,11 @@ def check(given: argparse.Namespace) -> None:
         raise UsageError("--seed takes 0 or more.")
     if not getattr(given, "top", 1) > 0:
         raise UsageError("--top takes 1 or more.")
+    if getattr(given, "jobs", 0) < 0:
+        raise UsageError("--jobs takes 1 or more.")
     if not getattr(given, "over", 0.0) >= 0:
         raise UsageError("--over takes a percentage of 0 or more.")
-    if given.command in ("simulate", "config", "report", "why"):
+    if given.command in ("simulate", "config", "rules", "report", "why", "backtest"):
         return
     if given.json and not given.headless:
         raise UsageError("--json goes with --headless.")

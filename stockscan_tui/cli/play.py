@@ -9,14 +9,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, sort_of
+from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, rules_of, sort_of
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.welcome import typed_key
@@ -26,11 +27,17 @@ from stockscan_tui.scan.gates import SAMPLED
 
 if TYPE_CHECKING:
     from stockscan_tui.clock import Clock
+    from stockscan_tui.config.rules import RulesFile
+    from stockscan_tui.delivery import Courier
+    from stockscan_tui.delivery.notice import Notice
     from stockscan_tui.feed.live import Access
     from stockscan_tui.market.indicator import IndicatorKey
     from stockscan_tui.run.common import Run
     from stockscan_tui.run.reference import Sources
+    from stockscan_tui.scan.rules import Rules
+    from stockscan_tui.scan.rules.ruling import Ruling
     from stockscan_tui.ui.app import Opening, StockscanApp
+    from stockscan_tui.ui.ruling import DryRun
 
 SCREEN_SPEED = 60.0
 DEMO_SPEED = 10.0
@@ -51,17 +58,22 @@ class Play:
     given: argparse.Namespace
     config: Config
     _indicators: frozenset[IndicatorKey] = frozenset()
+    _ruling: Ruling | None = None
 
     def headless(self) -> int:
         """Play to the end without a screen; returns the exit status."""
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
         from stockscan_tui.headless import Report, play  # noqa: PLC0415
         from stockscan_tui.market.metrics import parse_metric  # noqa: PLC0415
+        from stockscan_tui.scan.rules.ruling import Ruling  # noqa: PLC0415
 
         name, ascending = sort_of(self.given)
         name = name or "chg"
         picker, own = picker_of(self.given, self.config)
         self._indicators = indicators_of(picker, name)
+        rules = rules_of(self.given, picker.names)
+        if rules.problem:
+            raise UsageError(rules.problem)
         report = Report(
             as_json=self.given.json,
             leaders=self.given.leaders,
@@ -74,9 +86,23 @@ class Play:
         on_signals(stop.set)
         clock = SystemClock()
         sys.setswitchinterval(SWITCH_S)
-        run = self._run(clock, refresh_s=math.inf)
-        run.know_own(own)
-        summary = play(run, report, clock, stop, sys.stdout)
+        courier = self._courier(rules.rules, clock, lambda _notice: None, at_screen=False)
+
+        def look(run: Run) -> None:
+            if rules.look():
+                _say_rules(rules)
+                courier.know(rules.rules)
+                run.know_rules(rules.rules)
+
+        try:
+            report = replace(report, look=look)
+            listeners = (report.fired.extend, courier.take)
+            self._ruling = Ruling(rules.rules, self.config.gates, picker.names, listeners)
+            run = self._run(clock, refresh_s=math.inf)
+            run.know_own(own)
+            summary = play(run, report, clock, stop, sys.stdout)
+        finally:
+            courier.close()
         return 1 if summary.corrupt else 0
 
     def screen(self) -> int:
@@ -90,14 +116,24 @@ class Play:
         # Where a shell exports them they hold the size of its start, and would stand for ever.
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)
+        from stockscan_tui.scan.rules import Rules  # noqa: PLC0415
+        from stockscan_tui.scan.rules.ruling import Ruling  # noqa: PLC0415
+
         clock = SystemClock()
+        desk = desk_of(self.given, self.config)
+        rules = desk.rules.rules if desk.rules is not None else Rules()
+        # There is no application yet that it could be bound to.
+        courier = self._courier(rules, clock, lambda told: app.alerting.tell(told))  # noqa: PLW0108
+        listeners = (courier.take,)
+        self._ruling = Ruling(rules, self.config.gates, desk.names, listeners)
         app = StockscanApp(
             self._open,
             title=self._title(),
             clock=clock,
-            desk=desk_of(self.given, self.config),
+            desk=replace(desk, dry_run=self._dry_run()),
             theme=self.config.theme,
             at_rest=_settle,
+            alerting=courier,
         )
         # A key passes through several threads on its way; at Python's own 5 ms each hand-over of
         # the interpreter would be felt while the engine runs at full speed.
@@ -109,7 +145,35 @@ class Play:
         # Nothing is returned where it broke off on a defect.
         status = (app.return_code or 0) if left is None else left
         app.join_opening()
+        courier.close()
         return self._close(app, status)
+
+    def _watched(self) -> Ruling:
+        from stockscan_tui.scan.rules.ruling import Ruling  # noqa: PLC0415
+
+        return self._ruling or Ruling()
+
+    def _courier(
+        self,
+        rules: Rules,
+        clock: Clock,
+        notify: Callable[[Notice], None],
+        *,
+        at_screen: bool = True,
+    ) -> Courier:
+        from stockscan_tui.delivery import Courier  # noqa: PLC0415
+
+        simulated = self.given.command == "demo"
+        return Courier(rules, clock, notify, simulated=simulated, at_screen=at_screen)
+
+    def _dry_run(self) -> DryRun | None:
+        """Return what plays a rule over the sessions that are saved; None where there are none."""
+        database = self.given.db or live_database(getattr(self.given, "dataset", "EQUS.MINI"))
+        if not database.exists():
+            return None
+        from stockscan_tui.run.backtest import dry_run  # noqa: PLC0415
+
+        return partial(dry_run, database=database)
 
     def _check(self) -> None:
         """Refuse before there is a screen what would fail behind it."""
@@ -160,6 +224,7 @@ class Play:
             keep_replays=self.config.keep_replays,
             refresh_s=refresh_s,
             indicators=self._indicators,
+            ruling=self._watched(),
             reference=self._sources(given, self._own_key(), dataset=""),
             say=opening.say if opening is not None else lambda _said: None,
             cancelled=opening.cancelled.is_set if opening is not None else lambda: False,
@@ -197,6 +262,7 @@ class Play:
             mark=self.given.mark or self.config.mark,
             refresh_s=refresh_s,
             indicators=self._indicators,
+            ruling=self._watched(),
         )
         return DemoRun(request, clock, gateway)
 
@@ -236,6 +302,7 @@ class Play:
             mark=given.mark or self.config.mark,
             refresh_s=refresh_s,
             indicators=self._indicators,
+            ruling=self._watched(),
             keep=Keep(self.config.keep_bars, self.config.keep_alerts, self.config.keep_recordings),
         )
         return LiveRun(request, clock)
@@ -313,6 +380,15 @@ class Play:
                 sys.stderr.write(f"stockscan: {printable(problem)}\n")
             return 1 if summary.corrupt else status
         return status
+
+
+def _say_rules(rules: RulesFile) -> None:
+    """Say what became of a rules file that has changed."""
+    from stockscan_tui.market.text import printable  # noqa: PLC0415
+
+    on = len(rules.rules.watched)
+    said = rules.problem or f"rules read again: {on} on"
+    sys.stderr.write(f"stockscan: {printable(said)}\n")
 
 
 def _settle() -> None:

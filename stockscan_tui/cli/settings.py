@@ -19,6 +19,7 @@ from stockscan_tui.config import (
     key_origin,
     key_path,
     read_settings,
+    rules_path,
     watchlists_folder,
 )
 from stockscan_tui.config.checks import days
@@ -71,6 +72,7 @@ class _Listing:
         yield "# What is in effect. It can be pasted into config.toml."
         yield f"# config file: {self.reading.path}{there}"
         yield f"# key file:    {key_path()}"
+        yield f"# rules file:  {rules_path()}"
         yield f"# watchlists:  {watchlists_folder()}"
         yield f"# data:        {data_folder()}"
         yield f"# cache:       {cache_folder()}"

@@ -10,6 +10,7 @@ from stockscan_tui.config.places import (
     key_path,
     live_database,
     replay_database,
+    rules_path,
     watchlists_folder,
 )
 from stockscan_tui.config.reading import Reading, parse_config, read_config, read_settings
@@ -33,6 +34,7 @@ __all__ = [
     "read_key",
     "read_settings",
     "replay_database",
+    "rules_path",
     "save_key",
     "watchlists_folder",
 ]

@@ -28,10 +28,10 @@ class RefusedError(Exception):
 def text(value: object, path: KeyPath) -> str:
     """Take a text; line breaks and runs of spaces count as one space."""
     if not isinstance(value, str):
-        raise _wants(path, "a text", value)
+        raise wants(path, "a text", value)
     line = " ".join(value.split())
     if not line.isprintable():
-        raise _wants(path, "a text without control characters", value)
+        raise wants(path, "a text without control characters", value)
     return line
 
 
@@ -39,7 +39,7 @@ def title(value: object, path: KeyPath) -> str:
     """Take a text of 1 to 40 characters."""
     name = text(value, path)
     if not 1 <= len(name) <= NAME_LENGTH:
-        raise _wants(path, f"a text of 1 to {NAME_LENGTH} characters", value)
+        raise wants(path, f"a text of 1 to {NAME_LENGTH} characters", value)
     return name
 
 
@@ -47,25 +47,25 @@ def choice(value: object, path: KeyPath, among: Collection[str]) -> str:
     """Take one of some words."""
     word = text(value, path)
     if word not in among:
-        raise _wants(path, f"one of {', '.join(filter(None, among))}", value)
+        raise wants(path, f"one of {', '.join(filter(None, among))}", value)
     return word
 
 
 def whole(value: object, path: KeyPath, among: range) -> int:
     """Take a whole number of a range."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wants(path, "a whole number", value)
+        raise wants(path, "a whole number", value)
     if value not in among:
-        raise _wants(path, f"{among.start} to {among.stop - 1}", value)
+        raise wants(path, f"{among.start} to {among.stop - 1}", value)
     return value
 
 
 def amount(value: object, path: KeyPath) -> float:
     """Take a number of 0 or more."""
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise _wants(path, "a number", value)
+        raise wants(path, "a number", value)
     if not 0 <= value < math.inf:
-        raise _wants(path, "0 or more", value)
+        raise wants(path, "0 or more", value)
     return float(value)
 
 
@@ -73,7 +73,7 @@ def days(value: object, path: KeyPath) -> int:
     """Take a number of days, as in "365d"; returns it."""
     said = text(value, path)
     if not re.fullmatch(r"[1-9]\d{0,4}d", said, re.ASCII):
-        raise _wants(path, 'a number of days, as in "365d"', value)
+        raise wants(path, 'a number of days, as in "365d"', value)
     return int(said[:-1])
 
 
@@ -82,24 +82,24 @@ def watchlist(value: object, path: KeyPath) -> str:
     name = text(value, path)
     problem = check_name(name)
     if problem:
-        raise RefusedError(path, f"{_spelled(path)}: {problem}")
+        raise RefusedError(path, f"{spelled(path)}: {problem}")
     return name
 
 
 def table(value: object, path: KeyPath, keys: Collection[str] = ()) -> Mapping[str, object]:
     """Take a table; only these keys where any are named."""
     if not isinstance(value, dict):
-        raise _wants(path, f"a table, as in [{_spelled(path)}]", value)
+        raise wants(path, f"a table, as in [{spelled(path)}]", value)
     for key in value:
         if keys and key not in keys:
-            raise RefusedError((*path, key), unknown(key, keys, f"part of {_spelled(path)}"))
+            raise RefusedError((*path, key), unknown(key, keys, f"part of {spelled(path)}"))
     return value
 
 
 def tables(value: object, path: KeyPath) -> tuple[Mapping[str, object], ...]:
     """Take an array of tables."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-        raise _wants(path, f"tables, as in [[{_spelled(path)}]]", value)
+        raise wants(path, f"tables, as in [[{spelled(path)}]]", value)
     return tuple(value)
 
 
@@ -120,7 +120,7 @@ def filter_text(value: object, path: KeyPath) -> str:
     """Take an expression that is not empty; what it says is not looked at here."""
     expression = text(value, path)
     if not expression:
-        raise _wants(path, 'an expression, as in "chg > 5"', value)
+        raise wants(path, 'an expression, as in "chg > 5"', value)
     return expression
 
 
@@ -157,6 +157,16 @@ def unknown(name: str, known: Collection[str], kind: str) -> str:
     return f"{short(name)} is no {kind}. {hint}"
 
 
+def spelled(path: KeyPath) -> str:
+    """Return a path as it is written: rule.when."""
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def wants(path: KeyPath, what: str, value: object) -> RefusedError:
+    """Return the refusal of a value that is not what it should be."""
+    return RefusedError(path, f"{spelled(path)} takes {what}, not {short(value)}.")
+
+
 def _toplist(entry: Mapping[str, object], path: KeyPath) -> ListSetting:
     given = table(entry, path, ("key", "name", "sort", "order", "filter", "columns", "color"))
     if "key" not in given and "name" not in given:
@@ -177,17 +187,9 @@ def _toplist(entry: Mapping[str, object], path: KeyPath) -> ListSetting:
 
 def _columns(value: object, path: KeyPath) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise _wants(path, 'a list of metrics, as in ["mark", "chg", "rvol"]', value)
+        raise wants(path, 'a list of metrics, as in ["mark", "chg", "rvol"]', value)
     columns = tuple(filter_text(metric, (*path, index)) for index, metric in enumerate(value))
     for index, metric in enumerate(columns):
         if metric in columns[:index]:
-            raise RefusedError((*path, index), f"{_spelled(path)} names {metric!r} twice.")
+            raise RefusedError((*path, index), f"{spelled(path)} names {metric!r} twice.")
     return columns
-
-
-def _spelled(path: KeyPath) -> str:
-    return ".".join(part for part in path if isinstance(part, str))
-
-
-def _wants(path: KeyPath, what: str, value: object) -> RefusedError:
-    return RefusedError(path, f"{_spelled(path)} takes {what}, not {short(value)}.")

@@ -36,40 +36,75 @@ def change(path: Path | None, edit: Callable[[tomlkit.TOMLDocument], None]) -> N
         UsageError: It cannot be read, changed or written; the file is as it was.
     """
     where = path or config_path()
-    with _WRITING:
-        text = read_text(where, may_lack=True) or ""
+
+    def checked(text: str) -> None:
         parse_config(text, where)
-        changed = _edited(text, edit, where)
-        parse_config(changed, where)
+
+    rewrite(
+        where,
+        lambda text: edited(text, edit, where, "config file"),
+        read=lambda: read_text(where, may_lack=True),
+        check=checked,
+        what="config file",
+        unwritten=" The change holds until the end of this run.",
+    )
+
+
+def rewrite(
+    where: Path,
+    made: Callable[[str], str],
+    *,
+    read: Callable[[], str | None],
+    check: Callable[[str], object],
+    what: str,
+    unwritten: str = "",
+) -> None:
+    """Replace a file's text by another at once; it is made at its first change.
+
+    Args:
+        where: The file; a link is followed.
+        made: Gives the new text for the present one.
+        read: Gives the present text, None where there is no file.
+        check: Raises UsageError where a text cannot be read back; applied before and after.
+        what: What the file is called in messages.
+        unwritten: What is added to the message where it cannot be written.
+
+    Raises:
+        UsageError: It cannot be read, changed or written; the file is as it was.
+    """
+    with _WRITING:
+        text = read() or ""
+        check(text)
+        changed = made(text)
+        check(changed)
         if changed == text:
             return
         try:
             replace_text(where, changed)
         except OSError as error:
             raise UsageError(
-                f"The config file {where} cannot be written: {error.strerror}. "
-                "The change holds until the end of this run."
+                f"The {what} {where} cannot be written: {error.strerror}.{unwritten}"
             ) from error
 
 
 def set_theme(path: Path | None, theme: str) -> None:
     """Keep the theme."""
-    change(path, lambda document: _set(document, "theme", theme))
+    change(path, lambda document: put(document, "theme", theme))
 
 
 def set_watchlist(path: Path | None, name: str) -> None:
     """Keep which watchlist is the current one."""
-    change(path, lambda document: _set(document, "watchlist", name))
+    change(path, lambda document: put(document, "watchlist", name))
 
 
 def set_width(path: Path | None, metric: MetricKey, cells: int) -> None:
     """Keep a column's width."""
-    change(path, lambda document: _set(_table(document, "widths"), str(metric), cells))
+    change(path, lambda document: put(_table(document, "widths"), str(metric), cells))
 
 
 def save_filter(path: Path | None, name: str, text: str) -> None:
     """Keep a filter under a name, in place of another of that name."""
-    change(path, lambda document: _set(_table(document, "filters"), name, text))
+    change(path, lambda document: put(_table(document, "filters"), name, text))
 
 
 def set_columns(path: Path | None, name_or_key: str, columns: Sequence[MetricKey]) -> None:
@@ -87,7 +122,7 @@ def set_columns(path: Path | None, name_or_key: str, columns: Sequence[MetricKey
         if not found or not name_or_key:
             raise UsageError(f"There is no list {name_or_key!r}.")
         entry = _list(document, found[0].key, found[0].name)
-        _set(entry, "columns", texts)
+        put(entry, "columns", texts)
 
     change(path, edit)
 
@@ -97,17 +132,22 @@ def save_list(path: Path | None, toplist: Toplist) -> None:
 
     def edit(document: tomlkit.TOMLDocument) -> None:
         entry = _list(document, toplist.key, toplist.name)
-        _set(entry, "name", toplist.name)
-        _set(entry, "sort", str(toplist.sort))
-        _set(entry, "order", "smallest" if toplist.ascending else "largest")
-        _set(entry, "filter", toplist.filter)
-        _set(entry, "columns", [str(metric) for metric in toplist.columns or ()])
-        _set(entry, "color", toplist.color)
+        put(entry, "name", toplist.name)
+        put(entry, "sort", str(toplist.sort))
+        put(entry, "order", "smallest" if toplist.ascending else "largest")
+        put(entry, "filter", toplist.filter)
+        put(entry, "columns", [str(metric) for metric in toplist.columns or ()])
+        put(entry, "color", toplist.color)
 
     change(path, edit)
 
 
-def _edited(text: str, edit: Callable[[tomlkit.TOMLDocument], None], where: Path) -> str:
+def edited(text: str, edit: Callable[[tomlkit.TOMLDocument], None], where: Path, what: str) -> str:
+    """Return a TOML text after an edit of its document; comments, order and line ends stay.
+
+    Raises:
+        UsageError: It cannot be edited so.
+    """
     try:
         document = tomlkit.parse(text.replace("\r\n", "\n"))
         edit(document)
@@ -116,14 +156,14 @@ def _edited(text: str, edit: Callable[[tomlkit.TOMLDocument], None], where: Path
         whole = tomllib.loads(changed) == document.unwrap()
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise UsageError(
-            f"The config file {where} cannot be changed here: {error}. Edit it by hand."
+            f"The {what} {where} cannot be changed here: {error}. Edit it by hand."
         ) from error
     if not whole:
-        raise UsageError(f"The config file {where} cannot be changed here. Edit it by hand.")
+        raise UsageError(f"The {what} {where} cannot be changed here. Edit it by hand.")
     return changed.replace("\n", "\r\n") if "\r\n" in text else changed
 
 
-def _set(table: Any, key: str, value: object) -> None:
+def put(table: Any, key: str, value: object) -> None:
     """Set a value where it is another; what is equal keeps its spelling."""
     if key not in table or table[key] != value:
         table[key] = value

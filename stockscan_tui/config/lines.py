@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 KeyPath = tuple[str | int, ...]
+# What is read in vain, in characters, before the rest is left without lines: an array of
+# thousands of lines is read anew at each of them.
+_PATIENCE = 2_000_000
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:
@@ -13,6 +16,7 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
 
     A path is the keys that lead to a value, and for array elements their index:
     `("list", 0, "sort")`. What stands in an inline table or array has the line of its statement.
+    What stands after an array of thousands of lines may be left out.
     """
     found: dict[KeyPath, int] = {}
     counts: dict[KeyPath, int] = {}
@@ -31,7 +35,11 @@ def line_numbers(text: str) -> dict[KeyPath, int]:
 
 def line_of(text: str, path: KeyPath) -> int:
     """Return the line of a value, else of the nearest table around it, else 1."""
-    found = line_numbers(text)
+    return line_in(line_numbers(text), path)
+
+
+def line_in(found: Mapping[KeyPath, int], path: KeyPath) -> int:
+    """Return the same of line numbers that are known."""
     for end in range(len(path), 0, -1):
         if path[:end] in found:
             return found[path[:end]]
@@ -43,7 +51,7 @@ def _statements(text: str) -> Iterator[tuple[int, dict[str, object], bool]]:
 
     A statement is over where what was read of it so far is valid TOML by itself.
     """
-    chunk, first = "", 1
+    chunk, first, vain = "", 1, 0
     ends: tuple[str, ...] = ()
     for number, line in enumerate(text.split("\n"), start=1):
         if not chunk:
@@ -56,6 +64,9 @@ def _statements(text: str) -> Iterator[tuple[int, dict[str, object], bool]]:
         except tomllib.TOMLDecodeError:
             if first == number:
                 ends = ("]", '"""', "'''") if "[" in line else ('"""', "'''", "}")
+            vain += len(chunk)
+            if vain > _PATIENCE:
+                return
             continue
         if content:
             yield first, content, chunk.lstrip().startswith("[")

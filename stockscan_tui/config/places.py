@@ -40,6 +40,11 @@ def watchlists_folder() -> Path:
     return config_path().with_name("watchlists")
 
 
+def rules_path() -> Path:
+    """Return the rules file that is read when none is named."""
+    return config_path().with_name("rules.toml")
+
+
 def live_database(dataset: str) -> Path:
     """Return the database in which live capture keeps a dataset."""
     return data_folder() / f"{dataset}.duckdb"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.dispatch import CHECKPOINT_EVERY_S, Dispatch, Sink
+from stockscan_tui.engine.alerting import FLUSH_NS, Alerting, Ground
 from stockscan_tui.engine.day_counts import DayCounts
 from stockscan_tui.engine.verifying import Verifying
 from stockscan_tui.engine.vitals import VitalSigns
@@ -39,7 +40,9 @@ from stockscan_tui.market.calendar import (
     Session,
     TradingDay,
 )
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
+from stockscan_tui.market.metrics import indicator_of
 from stockscan_tui.market.minute_history import KEPT_MINUTES, rescaled
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
@@ -51,6 +54,9 @@ from stockscan_tui.market.view import Photographer
 from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.market.volume_curve import VolumeCurve
 from stockscan_tui.priority import step_back
+from stockscan_tui.scan.expression import Names
+from stockscan_tui.scan.gates import SHIPPED, Gates
+from stockscan_tui.scan.rules import Rules
 
 MOST_PROBLEMS = 50
 # How often each symbol's verdicts are counted for the store, in wall time.
@@ -59,6 +65,8 @@ COUNT_EVERY_NS = 60 * SECOND_NS
 
 StoredAlerts = Callable[[int, int], Mapping[str, int]]
 AlertTimes = Callable[[int, int], NDArray[np.int64]]
+StoredFired = Callable[[int, int], Sequence[Fired]]
+Listener = Callable[[Sequence[Fired]], None]
 StoredCloses = Callable[[date, date], dict[str, tuple[float, date, bool]]]
 
 
@@ -73,6 +81,11 @@ class Options:
         behind_screen: Whether a screen of this process is to have the processor first.
         save_s: How often a live run saves what a later one goes on from, in wall seconds.
         indicators: Those that are kept from the first minute on.
+        rules: Those that are watched from the first record on.
+        gates: What keeps noise off the board, and alerts of it from being delivered.
+        names: What may stand in gates besides metrics.
+        listeners: Who is told of alerts from the first one on.
+        fresh_alerts: Whether the alerts that the store has give way to those of this run.
     """
 
     feed: Feed
@@ -81,6 +94,11 @@ class Options:
     behind_screen: bool = False
     save_s: float = CHECKPOINT_EVERY_S
     indicators: frozenset[IndicatorKey] = frozenset()
+    rules: Rules = field(default_factory=Rules)
+    gates: Gates = SHIPPED
+    names: Names = field(default_factory=Names)
+    listeners: tuple[Listener, ...] = ()
+    fresh_alerts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,7 @@ class Outcome:
 
     health: Health
     symbols: int
+    alerts: int
     first_ns: int
     last_ns: int
     corrupt: bool
@@ -108,6 +127,7 @@ class Surroundings:
         stored_closes: Closes that the store has between two dates, oldest excluded last.
         stored_minutes: The bars of the days before that the store has, by minute.
         stored_alerts: How many alerts each symbol had between two instants (ns).
+        stored_fired: The last alerts between two instants (ns), oldest first.
         alert_times: When there were any between two instants (ns), oldest first.
         problems: What went wrong before the engine began.
     """
@@ -121,6 +141,7 @@ class Surroundings:
     stored_closes: StoredCloses | None = None
     stored_minutes: StoredMinutes | None = None
     stored_alerts: StoredAlerts | None = None
+    stored_fired: StoredFired | None = None
     alert_times: AlertTimes | None = None
     problems: Sequence[str] = ()
 
@@ -166,6 +187,7 @@ class Engine(ABC):
         self._stored_closes = given.stored_closes
         self._stored_minutes = given.stored_minutes
         self._stored_alerts = given.stored_alerts
+        self._stored_fired = given.stored_fired
         self._sink = given.sink
         self._clock = given.clock
         self._options = options
@@ -188,7 +210,26 @@ class Engine(ABC):
         self._seen: object = None
         self._news: deque[ReferenceData] = deque()
         self._volumes: Mapping[str, float] = given.volumes
-        self._wanted_indicators = options.indicators
+        self._asked_indicators = options.indicators
+        self._ruled_indicators = _indicators_of(options.rules)
+        self._alerting = Alerting(
+            self._market,
+            Ground(
+                photographer=self._photographer,
+                gates=options.gates,
+                names=options.names,
+                feed=lambda: options.feed,
+                closes_known=self._closes_known,
+                suspicious=self._looks_split,
+                behind_ns=self._behind_ns,
+            ),
+        )
+        self._alerting.know(options.rules)
+        self._dispatch.settle = self._settle_alerts
+        self._listeners = options.listeners
+        self._untold: list[Fired] = []
+        self._told_alerts = 0
+        self._flushed_ns = 0
         self._warming: Warming | None = None
         self._first_closed = False
         # What splits were last looked for in: None for nothing yet.
@@ -231,8 +272,24 @@ class Engine(ABC):
 
     def want(self, indicators: frozenset[IndicatorKey]) -> None:
         """Let these indicators be kept, and no others."""
-        self._wanted_indicators = indicators
+        self._asked_indicators = indicators
         self._wake.set()
+
+    def know_rules(self, rules: Rules) -> None:
+        """Let these rules be watched from the next second on, and no others.
+
+        One that is new does not fire for whom it is true already.
+        """
+        self._ruled_indicators = _indicators_of(rules)
+        self._alerting.know(rules)
+        self._wake.set()
+
+    def on_fired(self, listener: Listener) -> None:
+        """Let `listener` be told of alerts as they fire, oldest first, by the engine's thread.
+
+        It must return at once. What a replay that was moved back fires again is not told again.
+        """
+        self._listeners = (*self._listeners, listener)
 
     @property
     def calendar(self) -> Calendar:
@@ -246,8 +303,8 @@ class Engine(ABC):
 
     @property
     def wanted(self) -> frozenset[IndicatorKey]:
-        """The indicators that are asked for."""
-        return self._wanted_indicators
+        """The indicators that are asked for, by the screen or by rules."""
+        return self._asked_indicators | self._ruled_indicators
 
     @property
     def session_date(self) -> date | None:
@@ -322,6 +379,7 @@ class Engine(ABC):
         return Outcome(
             health=self.health(),
             symbols=self._market.count,
+            alerts=self._told_alerts,
             first_ns=self._first_ns,
             last_ns=self._market.clock_ns,
             corrupt=self._corrupt(),
@@ -398,6 +456,8 @@ class Engine(ABC):
             return
         try:
             counts = self._stored_alerts(day.start_ns, self.event_ns)
+            if self._stored_fired is not None:
+                self._market.take_fired(self._stored_fired(day.start_ns, self.event_ns))
         except StoreError as error:
             self._tell(f"stored alerts could not be read: {error}")
             return
@@ -406,6 +466,9 @@ class Engine(ABC):
 
     def _take_news(self) -> None:
         """Take up reference data that came meanwhile."""
+        if self._news:
+            # What is over is judged by what was known then.
+            self._alerting.flush()
         while self._news:
             news = self._news.popleft()
             for day, table in news.closes.items():
@@ -422,6 +485,8 @@ class Engine(ABC):
                 self._tell(news.problem)
             self._seen = None
             self._resolve(range(self._market.count))
+            self._suspect_splits()
+            self._alerting.relevel()
 
     def _resolve(self, slots: Sequence[int]) -> None:
         """Look up what reference data says of some symbols."""
@@ -456,6 +521,19 @@ class Engine(ABC):
             suspect[place] = names[changed[place]] not in known
         market.split_suspect[changed] = suspect
 
+    def _looks_split(self, slot: int) -> bool:
+        """Whether a symbol's first mark of the day looks like a split that nothing confirms."""
+        market = self._market
+        first = to_dollars(market.rows[slot : slot + 1, k.FIRST_MARK])
+        if not looks_like_split(market.prev_close[slot : slot + 1], first)[0]:
+            return False
+        name = market.symbols.names[slot]
+        return all(split.symbol != name for split in self._closes.splits.splits)
+
+    def _behind_ns(self, ns: int) -> int:
+        """Return for how long what happened at an instant has been over; 0 for a replay."""
+        return 0
+
     def _closes_known(self) -> bool:
         """Whether changes are against previous closes; else they are from the first trades."""
         return True
@@ -472,6 +550,7 @@ class Engine(ABC):
         slots = self._market.slots(symbols)
         if self._market.count > known:
             self._resolve(range(known, self._market.count))
+            self._alerting.add(range(known, self._market.count))
         return slots
 
     def _slot(self, symbol: str) -> int:
@@ -510,6 +589,7 @@ class Engine(ABC):
     def _close_minute(self) -> None:
         boundary_ns = self._boundary_ns
         market = self._market
+        self._alerting.close_second(boundary_ns)
         market.close_minute()
         self._suspect_splits()
         self._collect()
@@ -519,11 +599,15 @@ class Engine(ABC):
         self._tell_verdicts()
         self._keep_wanted(wait=self._waits and not self._first_closed)
         self._first_closed = True
+        self._alerting.close_minute(boundary_ns)
+        self._take_fired()
         if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
             self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
         elif market.day is not None:
             before = market.session
             market.begin_session(market.day.session_at(boundary_ns), boundary_ns)
+            if market.session is not before:
+                self._alerting.turn(boundary_ns)
             if before is Session.REGULAR and market.session is not before:
                 self._keep_closes(market.day)
         self._boundary_ns = boundary_ns + MINUTE_NS
@@ -557,11 +641,49 @@ class Engine(ABC):
             self._day_counts.begin_day(at_ns, self.health())
         self._next_day = self._calendar.next_day(day.session_date)
         self._resolve(range(self._market.count))
+        self._alerting.turn(at_ns)
 
     def _hand_over(self) -> None:
         """Hand over everything there is."""
+        self._settle_alerts()
         self._tell_all_verdicts()
         self._dispatch.send_all()
+
+    # --- alerts ----------------------------------------------------------------------------------
+
+    def _settle_alerts(self) -> None:
+        """Evaluate all that is over."""
+        self._alerting.flush()
+        self._take_fired()
+
+    def _look_at_rules(self) -> None:
+        """Evaluate what has come, soon enough for whoever waits, and take up other rules."""
+        self._alerting.look(self.event_ns)
+        if self._alerting.waiting:
+            wall_ns = self._clock.now_ns()
+            if wall_ns - self._flushed_ns >= FLUSH_NS:
+                self._flushed_ns = wall_ns
+                self._settle_alerts()
+
+    def _take_fired(self) -> None:
+        """Let what has fired be kept and told."""
+        fired = self._alerting.take_fired()
+        if not fired or self._dispatch.muted:
+            return
+        self._told_alerts += len(fired)
+        self._dispatch.add_fired(fired)
+        self._untold += fired
+        # Nobody waits for the next picture's turn.
+        self._shown_ns = 0
+
+    def _tell_fired(self) -> None:
+        """Tell of what has fired, once the picture that shows it is there."""
+        if self._untold:
+            told, self._untold = tuple(self._untold), []
+            for listener in self._listeners:
+                listener(told)
+
+    # --- what goes to the store ------------------------------------------------------------------
 
     def _keep_closes(self, day: TradingDay) -> None:
         self._dispatch.add_closes(keep_closes(self._market, self._closes, day))
@@ -572,7 +694,7 @@ class Engine(ABC):
             # Nothing has begun: it is not known yet what came before.
             return
         self._take_warmed(wait=wait)
-        indicators, wanted = self._market.indicators, self._wanted_indicators
+        indicators, wanted = self._market.indicators, self.wanted
         for key in indicators.keys - wanted:
             indicators.remove(key)
         missing = wanted - indicators.keys
@@ -679,6 +801,10 @@ class Engine(ABC):
         self._rate.note(wall_ns, int(self._market.ctl[k.RECORDS]))
         self._look_at_focus()
         self._look_at_itself(force=force)
+        self._make_picture(wall_ns, force=force)
+        self._tell_fired()
+
+    def _make_picture(self, wall_ns: int, *, force: bool) -> None:
         if not force and wall_ns - self._shown_ns < self._options.refresh_s * SECOND_NS:
             return
         self._shown_ns = wall_ns
@@ -720,3 +846,9 @@ class Engine(ABC):
     def _placed(self, picture: Snapshot) -> Snapshot:
         """Return a picture with where it stands in time."""
         return picture
+
+
+def _indicators_of(rules: Rules) -> frozenset[IndicatorKey]:
+    """Return the indicators that rules look at."""
+    found = (indicator_of(key) for key in rules.keys)
+    return frozenset(key for key in found if key is not None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import zstandard
 
+from stockscan_tui.engine.alerting import Prime
 from stockscan_tui.engine.breaks import IDLE_NS, Breaks
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.consolidating import Consolidating
@@ -226,6 +227,8 @@ class LiveEngine(Engine):
             self._look_at_links()
             self._answer_all()
             self._take_news()
+            self._watch_rules()
+            self._look_at_rules()
             if self._boundary_ns:
                 moved |= self._heal()
                 self._follow_leaders()
@@ -240,6 +243,23 @@ class LiveEngine(Engine):
         self._finish()
         if self._refusal:
             raise StockscanError(self._refusal)
+
+    def _watch_rules(self) -> None:
+        """Begin to watch rules once the present is reached: what is true by then does not fire."""
+        if self._alerting.begun or not self._boundary_ns:
+            return
+        if self._so_far is not None and self._so_far.pending:
+            return
+        # Of who came in mid-session without the bars of before, the first minute tells the marks.
+        told = self._so_far is not None or bool(self._market.mark_history)
+        if told and not any(track.active for track in self._tracks):
+            self._alerting.begin(self.event_ns, Prime.ALL)
+
+    def _behind_ns(self, ns: int) -> int:
+        goal_ns = max((track.goal_ns for track in self._tracks if track.active), default=0)
+        lag_ns = self._clock.wall_ns() - ns
+        # A simulated market keeps its own time.
+        return max(goal_ns - ns, lag_ns if lag_ns < MOST_LAG_NS else 0)
 
     def _idle(self) -> bool:
         """Whether every stream has caught up, and nothing has come for a while."""
@@ -278,6 +298,7 @@ class LiveEngine(Engine):
         self._learn_alerts(day)
         if self._following is not None and self._following.go_on():
             self._tracks.append(self._following.track)
+        self._alerting.begin(market.clock_ns, Prime.NEW)
         for track in self._tracks:
             track.heartbeat_ns = header.place.proven_ns.get(track.stream.rtype, 0)
             reason = self._reason(track, "stockscan was not running")
@@ -434,6 +455,7 @@ class LiveEngine(Engine):
         """Let the market begin with a stream's first record, if its time can be."""
         try:
             self._begin(stream.next_ns)
+            self._watch_from_start(stream)
             if self._so_far is None and self._own_bars is not None:
                 # Nobody asked for what came before, and the first minute is not whole.
                 self._own_bars.begin_from(stream.next_ns // MINUTE_NS + 1)
@@ -444,6 +466,14 @@ class LiveEngine(Engine):
         except StockscanError as error:
             self._tell(f"{stream.schema}: a record was left out. {error}")
             stream.step_over()
+
+    def _watch_from_start(self, stream: Stream) -> None:
+        """Watch rules from the first record on, where it is the day's first."""
+        day = self._market.day
+        bars = self._so_far is not None and self._so_far.track.stream is stream
+        first = day is not None and stream.next_ns <= day.pre_ns + MINUTE_NS
+        if self._until_idle or (first and not bars):
+            self._alerting.begin(stream.next_ns, Prime.NONE)
 
     def _more_bytes(self, track: Catching) -> bool:
         """Bring in what has come; at a connection's end let go of it. False for nothing more."""
@@ -470,6 +500,10 @@ class LiveEngine(Engine):
             self._name_unmapped(stream.next_instrument_id(), stream.ids)
         elif reason == k.FLUSH:
             self._dispatch.take()
+        elif reason == k.EVALUATE:
+            self._alerting.flush()
+        elif reason == k.MOVED_BEYOND:
+            self._alerting.moved()
         elif reason == k.GROW:
             self._market.grow_bars()
         else:

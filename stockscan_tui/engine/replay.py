@@ -9,6 +9,7 @@ from datetime import time
 
 import numpy as np
 
+from stockscan_tui.engine.alerting import Prime
 from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.engine.covered import Covered
 from stockscan_tui.engine.savepoints import Savepoint, Standing
@@ -82,6 +83,7 @@ class ReplayEngine(Engine):
         self._covered = Covered(0)
         self._alert_times = given.alert_times
         self._alerts = np.zeros(0, np.int64)
+        self._alerts_ns: list[int] = []
 
     # --- called from other threads ---------------------------------------------------------
 
@@ -118,6 +120,7 @@ class ReplayEngine(Engine):
             self._wake.clear()
             self._obey()
             self._take_news()
+            self._look_at_rules()
             if self._ran_out():
                 self._end()
                 if not self._options.behind_screen:
@@ -193,7 +196,9 @@ class ReplayEngine(Engine):
     def _begin(self, first_ns: int) -> None:
         super()._begin(first_ns)
         self._doubt_before(first_ns)
-        if self._alert_times is not None:
+        if self._options.fresh_alerts:
+            self._dispatch.forget_fired(0, k.LATEST_NS)
+        if self._alert_times is not None and not self._options.fresh_alerts:
             try:
                 self._alerts = self._alert_times(first_ns, first_ns + ALERTS_NS)
             except StoreError as error:
@@ -205,6 +210,7 @@ class ReplayEngine(Engine):
         self._pacer.anchor(first_ns, self._clock.now_ns())
         if self._goal_ns <= first_ns:
             self._phase = Phase.PLAYING
+            self._alerting.begin(first_ns, Prime.NONE)
         if self._seeking is not None:
             self._dispatch.take()
             self._seeking.save(self._market, self._standing())
@@ -223,7 +229,8 @@ class ReplayEngine(Engine):
         """Return the instant to play up to next, None while nothing is due."""
         limit = self._boundary_ns
         due = [source.next_ns for source in self._waiting()]
-        if sum(ns < limit for ns in due) > 1:
+        overlapping = sum(ns < limit for ns in due) > 1
+        if overlapping:
             # Files that overlap take turns second by second.
             limit = min(limit, min(due) // SECOND_NS * SECOND_NS + SECOND_NS)
         if self._now_ns < self._reached_ns:
@@ -234,6 +241,9 @@ class ReplayEngine(Engine):
         target_ns = self._pacer.target_ns(self._clock.now_ns())
         if target_ns is None:
             return limit
+        if overlapping and target_ns < limit:
+            # At any speed in the same order.
+            return None
         return min(limit, target_ns) if target_ns > self._now_ns else None
 
     def _play_until(self, stop_ns: int) -> None:
@@ -274,6 +284,10 @@ class ReplayEngine(Engine):
                 self._name_unmapped(source.next_instrument_id(), source.ids)
             elif reason == k.FLUSH:
                 self._collect()
+            elif reason == k.EVALUATE:
+                self._alerting.flush()
+            elif reason == k.MOVED_BEYOND:
+                self._alerting.moved()
             elif reason == k.GROW:
                 market.grow_bars()
             else:
@@ -297,6 +311,7 @@ class ReplayEngine(Engine):
         if self._now_ns >= self._reached_ns:
             self._reached_ns = self._now_ns
             if self._dispatch.muted and not self._whole:
+                self._settle_alerts()
                 # What has been applied up to here is with the store already.
                 self._dispatch.take()
                 self._dispatch.muted = False
@@ -324,6 +339,8 @@ class ReplayEngine(Engine):
         """Go on from the instant that was to be reached."""
         self._phase = Phase.PLAYING
         self._pacer.anchor(self._now_ns, self._clock.now_ns())
+        if not self._alerting.begun:
+            self._alerting.begin(self._now_ns, Prime.ALL)
         if self._moving:
             self._moving = False
             self._keep_wanted(wait=True)
@@ -335,7 +352,7 @@ class ReplayEngine(Engine):
     def _end(self) -> None:
         """Hand over all that is left, once; the end of the files passes the minute it falls in."""
         if self._phase is Phase.ENDED:
-            if self._seen is None or self._wanted_indicators != self._market.indicators.keys:
+            if self._seen is None or self.wanted != self._market.indicators.keys:
                 self._keep_wanted(wait=True)
                 self._show(force=True)
             return
@@ -392,6 +409,7 @@ class ReplayEngine(Engine):
     def _leave_front(self) -> None:
         """Hand over everything there is, before the engine stands where the store has all."""
         if not self._dispatch.muted:
+            self._settle_alerts()
             self._dispatch.take()
             self._tell_verdicts()
             self._tell_counts()
@@ -418,6 +436,7 @@ class ReplayEngine(Engine):
         self._rate = Rate()
         self._vitals.forget_pace()
         self._photographer.forget()
+        self._alerting.restored(self._now_ns)
         seeking.passed.go_on_from(int(self._market.ctl[k.RECORDS]))
         return True
 
@@ -438,7 +457,7 @@ class ReplayEngine(Engine):
             minute=minute,
             records=records,
             days=self._days(end_ns),
-            alerts=self._alerts,
+            alerts=np.concatenate([self._alerts, np.array(self._alerts_ns, np.int64)]),
             doubts=picture.doubts,
         )
         return replace(picture, timeline=timeline, leap=seeking.leap)
@@ -453,6 +472,11 @@ class ReplayEngine(Engine):
             days.append(day)
             day = self._calendar.next_day(day.session_date)
         return tuple(days)
+
+    def _take_fired(self) -> None:
+        before = len(self._untold)
+        super()._take_fired()
+        self._alerts_ns += [fired.ts_ns for fired in self._untold[before:]]
 
     def _closes_known(self) -> bool:
         market = self._market

@@ -14,6 +14,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from stockscan_tui.market.fired import Fired
+
 Int64s = NDArray[np.int64]
 Int32s = NDArray[np.int32]
 
@@ -229,7 +231,9 @@ class Batch:
     `late` holds single late trades' contributions to bars that have left the engine's memory:
     the store merges each into its row (open and close follow `first_ns` and `last_ns`, volume,
     trades and notional add up), or inserts it where there is no row. Rows of `late` may repeat a
-    key; `bars` never does. `serial` grows by one with each batch of a run.
+    key; `bars` never does. `fired` are alerts, of which the store keeps each once; those that it
+    has between the instants `forgotten` give way to them. `serial` grows by one with each batch
+    of a run.
     """
 
     serial: int
@@ -245,4 +249,6 @@ class Batch:
     kinds: tuple[MinuteKinds, ...] = ()
     differences: tuple[DifferenceBatch, ...] = ()
     days: tuple[DayRecord, ...] = ()
+    forgotten: tuple[int, int] | None = None
+    fired: tuple[Fired, ...] = ()
     checkpoint: Checkpoint | None = None

@@ -18,21 +18,23 @@ import zstandard
 
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market import rule_memory
 from stockscan_tui.market.bar_log import put_bars
 from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import Calendar, Session, TradingDay
 from stockscan_tui.market.coverage import UNSURE
-from stockscan_tui.market.snapshot import Doubt, Floats, Verification
+from stockscan_tui.market.snapshot import OPENING_WINDOWS, Doubt, Floats, Verification
 from stockscan_tui.market.state import SESSION_WIDTH, Market
 from stockscan_tui.market.wholeness import LASTING_NS
 
 # The first goes up whenever a field of the state changes its place or meaning.
-_LAYOUT = (4, k.STATE_WIDTH, SESSION_WIDTH)
+_LAYOUT = (5, k.STATE_WIDTH, SESSION_WIDTH)
 LEVEL = 1
 _MAX_BYTES = 1 << 30
 # Values a symbol besides its state and sessions: two of its close, one of the short-sale
-# restriction, three of its silence, two of its streak, one of its verified bars.
-_SINGLE = 9
+# restriction, three of its silence, two of its streak, one of its verified bars, two for each of
+# its opening ranges.
+_SINGLE = 9 + 2 * len(OPENING_WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Place:
 def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
     """Return the state of all symbols on `day`, the sessions' figures, watermarks and the clock."""
     count = market.count
+    heads, remembered = rule_memory.freeze(market.rule_memories, count)
     header = {
         "layout": _LAYOUT,
         "session_date": day.session_date.isoformat(),
@@ -73,6 +76,8 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         "unsure": market.coverage.unsure(),
         "proved": market.coverage.proved.tolist(),
         "verification": asdict(market.verification),
+        "second_ns": int(market.ctl[k.SECOND_NS]),
+        "rules": heads,
         "symbols": market.symbols.names,
     }
     head = json.dumps(header).encode()
@@ -87,6 +92,8 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         market.silence.freeze(count).tobytes(),
         market.minutes.freeze(count).tobytes(),
         market.coverage.verified(count).tobytes(),
+        market.opening.freeze(count).tobytes(),
+        remembered,
     ]
     return zstandard.compress(b"".join(parts), LEVEL)
 
@@ -107,6 +114,8 @@ class Header:
     unsure: tuple[tuple[int, int], ...]
     proved: tuple[int, ...]
     verification: Verification
+    second_ns: int
+    rules: tuple[Mapping[str, object], ...]
     symbols: tuple[str, ...]
 
     def saw(self, rtype: int) -> bool:
@@ -121,7 +130,7 @@ def read_header(frozen: bytes) -> Header | None:
     return found[0] if found is not None else None
 
 
-def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
+def _open(frozen: bytes) -> tuple[Header, k.Int64s, bytes] | None:
     try:
         raw = zstandard.ZstdDecompressor().decompress(frozen, max_output_size=_MAX_BYTES)
         size = int.from_bytes(raw[:8], "little")
@@ -143,13 +152,17 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s] | None:
             unsure=tuple((int(minute), int(slot)) for minute, slot in said["unsure"]),
             proved=tuple(said["proved"]),
             verification=_verification(said["verification"]),
+            second_ns=int(said["second_ns"]),
+            rules=tuple(said["rules"]),
             symbols=tuple(said["symbols"]),
         )
-        values = np.frombuffer(raw, np.int64, offset=8 + size)
+        if header.layout != _LAYOUT:
+            return None
+        whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + _SINGLE)
+        values = np.frombuffer(raw, np.int64, count=whole, offset=8 + size)
+        return header, values, raw[8 + size + 8 * whole :]
     except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + _SINGLE)
-    return (header, values) if header.layout == _LAYOUT and len(values) == whole else None
 
 
 def _verification(said: Mapping[str, Any]) -> Verification:
@@ -166,16 +179,17 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     found = _open(frozen)
     if found is None or found[0].mark_mode != market.ctl[k.MARK_MODE]:
         return False
-    header, values = found
+    header, values, remembered = found
+    count = len(header.symbols)
     try:
         day = calendar.day(header.session_date)
-    except StockscanError:
+        memories = rule_memory.thaw(header.rules, remembered, count)
+    except (StockscanError, ValueError, KeyError):
         return False
-    count = len(header.symbols)
     market.slots(header.symbols)
     market.begin_day(day, header.clock_ns)
-    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3, 2]
-    rows, sessions, closes, times, carried, silence, streak, verified = np.split(
+    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3, 2, 1]
+    rows, sessions, closes, times, carried, silence, streak, verified, opening = np.split(
         values, np.cumsum([count * size for size in sizes])
     )
     for doubt in header.doubts:
@@ -190,11 +204,17 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     market.ssr_carried[:count] = carried > 0
     market.silence.thaw(silence.reshape(3, count))
     market.minutes.thaw(streak.view(np.float64).reshape(2, count))
+    market.opening.thaw(opening.reshape(-1, count))
+    market.rule_memories = memories
     market.rows[:] = rows.reshape(count, k.STATE_WIDTH)
+    seen = np.flatnonzero(market.rows[:, k.TOUCHED] & k.TOUCHED_SECOND)
+    market.seen[: len(seen)] = seen
+    market.ctl[k.SEEN_COUNT] = len(seen)
+    market.ctl[k.SECOND_NS] = header.second_ns
     # The log of bars that these places are in is gone.
     market.rows[:, k.NEWEST_BAR] = 0
     # So is the list of those touched since the minute's beginning: let it be all.
-    market.rows[:, k.TOUCHED] = 1
+    market.rows[:, k.TOUCHED] |= k.TOUCHED_MARK
     market.touched[:count] = np.arange(count)
     market.ctl[k.TOUCHED_COUNT] = count
     market.sessions_version += 1

@@ -25,7 +25,20 @@ from stockscan_tui.market.state import Market
 
 # The log of bars is kept as what changes in it; the others hold nothing at a minute's close, or
 # only what the next records fill.
-_LEFT_OUT = frozenset({"symbols", "bars", "touched", "dirty", "late", "prints", "changes"})
+_LEFT_OUT = frozenset(
+    {
+        "symbols",
+        "bars",
+        "touched",
+        "dirty",
+        "late",
+        "prints",
+        "changes",
+        "seen",
+        "instants",
+        "levels",
+    }
+)
 
 Piece = MinuteBars | NDArray[np.float64]
 
@@ -175,7 +188,7 @@ def restore(
     market.symbols.remapped = remapped
     market.ctl[k.FOCUS] = focus
     market.ctl[k.PRINTS] = 0
-    for counter in (k.TOUCHED_COUNT, k.DIRTY_COUNT, k.LATE_COUNT):
+    for counter in (k.TOUCHED_COUNT, k.DIRTY_COUNT, k.LATE_COUNT, k.SEEN_COUNT, k.INSTANTS):
         market.ctl[counter] = 0
     market.changes.clear()
     market.sessions_version += 1

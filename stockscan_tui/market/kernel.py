@@ -13,6 +13,9 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
   A bar is overwritten when it is more than an hour old; links to it are recognised as dangling.
 * `ids`, an open-addressing hash from instrument id to slot: (id << 32 | slot + 1), 0 where empty.
 * `touched`, slots whose mark changed since the last minute close.
+* `seen`, slots that had a record in the second that goes on, while anybody watches seconds.
+* `instants`, what those symbols stood at as each second ended: rows of `INSTANT_WIDTH` values.
+* `levels[slot]`, the prices that somebody waits for: a row of `LEVEL_WIDTH` values.
 * `dirty`, cells changed since they were last taken (their places in the log).
 * `late`, trades that the log or the running session no longer hold: rows of `LATE_WIDTH` values.
 * `prints`, the last trades of the symbol in focus, written round and round in the order in which
@@ -68,6 +71,15 @@ HELD_FROM_MINUTE = 30
 # The slot whose trades go to `prints`, plus one; 0 for none. How many have gone there since.
 FOCUS = 31
 PRINTS = 32
+# Whether seconds are watched, the end of the one that goes on, and what has come of them.
+WATCHING = 33
+SECOND_NS = 34
+SEEN_COUNT = 35
+INSTANTS = 36
+# Whether levels are watched; the slot that has reached one, plus one, and the record's time.
+LEVELS = 37
+MOVED = 38
+MOVED_NS = 39
 # At the beginning of a cache line.
 PIPE = 40
 PIPE_DEPTH = 16
@@ -103,6 +115,10 @@ ROW_TRADE_COUNT = 21
 NEWEST_BAR = 22
 TRADES_FROM_NS = 23
 STATE_WIDTH = 24
+
+# state[slot, TOUCHED]: noted in `touched`, and in `seen`
+TOUCHED_MARK = 1
+TOUCHED_SECOND = 2
 
 # state[slot, SOURCE]: which records make the symbol's bars; a better kind replaces a lesser one
 FROM_NOTHING = 0
@@ -158,6 +174,33 @@ PRINT_WIDTH = 4
 SELL = 0x41
 BUY = 0x42
 
+# instants[row]: the slot, the second's end, the symbol's state, and its bar of the minute that goes
+# on (zeros where it has none)
+INSTANT_SLOT = 0
+INSTANT_NS = 1
+INSTANT_STATE = 2
+INSTANT_HIGH = INSTANT_STATE + STATE_WIDTH
+INSTANT_LOW = INSTANT_HIGH + 1
+INSTANT_CLOSE = INSTANT_HIGH + 2
+INSTANT_VOLUME = INSTANT_HIGH + 3
+INSTANT_TRADES = INSTANT_HIGH + 4
+INSTANT_DOLLARS = INSTANT_HIGH + 5
+INSTANT_NANOS = INSTANT_HIGH + 6
+INSTANT_WIDTH = INSTANT_HIGH + 7
+
+# levels[slot]: at or above the first and at or below the second of each pair somebody wants to
+# know, and from the instant WAKE_NS on whatever comes
+MARK_ABOVE = 0
+MARK_BELOW = 1
+LAST_ABOVE = 2
+LAST_BELOW = 3
+MID_ABOVE = 4
+MID_BELOW = 5
+WAKE_NS = 6
+LEVEL_WIDTH = 8
+NO_ABOVE = 2**63 - 1
+NO_BELOW = 0
+
 # marks[row]: rtype << 16 | publisher, the newest ts_recv applied, the records at it, and the older
 # ones that came late behind it; then, while a stream repeats itself, the ts_recv up to which it
 # does (0 once it is past), how many records at that instant and how many late ones are still to
@@ -180,6 +223,8 @@ NEW_ID = 3
 FLUSH = 4
 GROW = 5
 CORRUPT = 6
+EVALUATE = 7
+MOVED_BEYOND = 8
 
 MINUTE_NS = 60_000_000_000
 DAY_NS = 86_400_000_000_000
@@ -263,8 +308,8 @@ def _quote_stands(bid: int, ask: int) -> bool:
 @compiled
 def _touch(state: Int64s, r: int, ctl: Int64s, touched: Int64s) -> None:
     """Note that the symbol's mark changed in this minute."""
-    if state[r + TOUCHED] == 0:
-        state[r + TOUCHED] = 1
+    if state[r + TOUCHED] & TOUCHED_MARK == 0:
+        state[r + TOUCHED] |= TOUCHED_MARK
         touched[ctl[TOUCHED_COUNT]] = r // STATE_WIDTH
         ctl[TOUCHED_COUNT] += 1
 
@@ -874,6 +919,107 @@ def _locate(buf: Bytes, ctl: Int64s, state: Int64s, ids: UInt64s, at: int, place
 
 
 @compiled
+def _see(state: Int64s, slot: int, ctl: Int64s, seen: Int64s) -> None:
+    """Note that the symbol had a record in this second."""
+    r = slot * STATE_WIDTH
+    if state[r + TOUCHED] & TOUCHED_SECOND == 0:
+        state[r + TOUCHED] |= TOUCHED_SECOND
+        seen[ctl[SEEN_COUNT]] = slot
+        ctl[SEEN_COUNT] += 1
+
+
+@compiled
+def note_instant(
+    state: Int64s, bars: Int64s, slot: int, ns: int, instants: Int64s, row: int
+) -> None:
+    """Write what a symbol stands at to a row of `instants`."""
+    o = row * INSTANT_WIDTH
+    r = slot * STATE_WIDTH
+    instants[o + INSTANT_SLOT] = slot
+    instants[o + INSTANT_NS] = ns
+    for f in range(STATE_WIDTH):
+        instants[o + INSTANT_STATE + f] = state[r + f]
+    c = (state[r + NEWEST_BAR] - 1) * BAR_WIDTH
+    if c >= 0 and bars[c + BAR_SLOT] == slot and bars[c + BAR_MINUTE] == (ns - 1) // MINUTE_NS:
+        instants[o + INSTANT_HIGH] = bars[c + BAR_HIGH]
+        instants[o + INSTANT_LOW] = bars[c + BAR_LOW]
+        instants[o + INSTANT_CLOSE] = bars[c + BAR_CLOSE]
+        instants[o + INSTANT_VOLUME] = bars[c + BAR_VOLUME]
+        instants[o + INSTANT_TRADES] = bars[c + BAR_TRADES]
+        instants[o + INSTANT_DOLLARS] = bars[c + BAR_DOLLARS]
+        instants[o + INSTANT_NANOS] = bars[c + BAR_NANOS]
+    else:
+        for f in range(INSTANT_HIGH, INSTANT_WIDTH):
+            instants[o + f] = 0
+
+
+@compiled
+def close_second(state: Int64s, bars: Int64s, ctl: Int64s, seen: Int64s, instants: Int64s) -> bool:
+    """Keep what the symbols seen in the second that ends at `ctl[SECOND_NS]` stand at.
+
+    False where `instants` has no room for them all: then nothing is done.
+    """
+    count = ctl[SEEN_COUNT]
+    row = ctl[INSTANTS]
+    if (row + count) * INSTANT_WIDTH > len(instants):
+        return False
+    for k in range(count):
+        slot = seen[k]
+        note_instant(state, bars, slot, ctl[SECOND_NS], instants, row + k)
+        state[slot * STATE_WIDTH + TOUCHED] &= ~TOUCHED_SECOND
+    ctl[INSTANTS] = row + count
+    ctl[SEEN_COUNT] = 0
+    return True
+
+
+@compiled
+def instant_columns(instants: Int64s, columns: Int64s) -> None:
+    """Copy the log's first rows into `columns`, shape (INSTANT_WIDTH, rows)."""
+    for row in range(columns.shape[1]):
+        o = row * INSTANT_WIDTH
+        for f in range(INSTANT_WIDTH):
+            columns[f, row] = instants[o + f]
+
+
+@compiled
+def state_columns(state: Int64s, ns: int, columns: Int64s) -> None:
+    """Write what all symbols stand at, without a bar, into `columns`, (INSTANT_WIDTH, symbols)."""
+    for slot in range(columns.shape[1]):
+        r = slot * STATE_WIDTH
+        columns[INSTANT_SLOT, slot] = slot
+        columns[INSTANT_NS, slot] = ns
+        for f in range(STATE_WIDTH):
+            columns[INSTANT_STATE + f, slot] = state[r + f]
+        for f in range(INSTANT_HIGH, INSTANT_WIDTH):
+            columns[f, slot] = 0
+
+
+@compiled
+def _beyond(state: Int64s, levels: Int64s, slot: int, ts: int) -> bool:
+    """Whether a record has brought one of the symbol's prices to a level."""
+    r = slot * STATE_WIDTH
+    o = slot * LEVEL_WIDTH
+    if ts >= levels[o + WAKE_NS]:
+        return True
+    mark = state[r + MARK]
+    if mark > 0 and (mark >= levels[o + MARK_ABOVE] or mark <= levels[o + MARK_BELOW]):
+        return True
+    last = state[r + LAST]
+    if last > 0 and (last >= levels[o + LAST_ABOVE] or last <= levels[o + LAST_BELOW]):
+        # A print far off waits for a second one.
+        held = state[r + PENDING_PRICE] != 0 and state[r + PENDING_NS] == state[r + TRADE_NS]
+        if state[r + TRADE_NS] == ts and not held:
+            return True
+    if levels[o + MID_ABOVE] == NO_ABOVE and levels[o + MID_BELOW] == NO_BELOW:
+        return False
+    bid = state[r + BID]
+    ask = state[r + ASK]
+    mid = (bid + ask) >> 1
+    beyond = mid >= levels[o + MID_ABOVE] or mid <= levels[o + MID_BELOW]
+    return beyond and _quote_stands(bid, ask)
+
+
+@compiled
 def consume(
     buf: Bytes,
     ctl: Int64s,
@@ -885,6 +1031,9 @@ def consume(
     late: Int64s,
     marks: Int64s,
     prints: Int64s,
+    seen: Int64s,
+    instants: Int64s,
+    levels: Int64s,
 ) -> int:
     """Apply records from `ctl[POSITION]` on, up to `ctl[END]` or event time `ctl[STOP_NS]`.
 
@@ -892,7 +1041,8 @@ def consume(
     is at or past the stop), `CONTROL` (a record for Python to decode stands at the position),
     `NEW_ID` (so does one whose id is not mapped), `FLUSH` (`dirty` or `late` is full, or
     the log's next bar was not taken), `GROW` (the log is too small to keep an hour), `CORRUPT`
-    (a record's length is less than a header's). The position is that of the next record.
+    (a record's length is less than a header's), `EVALUATE` (`instants` is full), `MOVED_BEYOND`
+    (the record before the position has reached a level). The position is that of the next record.
     """
     buf = borrowed(buf)
     ctl = borrowed(ctl)
@@ -904,6 +1054,9 @@ def consume(
     late = borrowed(late)
     marks = borrowed(marks)
     prints = borrowed(prints)
+    seen = borrowed(seen)
+    instants = borrowed(instants)
+    levels = borrowed(levels)
     at = ctl[POSITION]
     end = ctl[END]
     stop_ns = ctl[STOP_NS]
@@ -913,6 +1066,9 @@ def consume(
     quotes = 0
     reason = NEED_BYTES
     focus = ctl[FOCUS] - 1
+    healing = ctl[HEAL_TO_NS] != 0
+    watching = ctl[WATCHING] != 0 and not healing
+    leveled = ctl[LEVELS] != 0 and not healing
     room_dirty = len(dirty)
     room_late = len(late)
     ahead = at
@@ -982,8 +1138,13 @@ def consume(
             reason = _log_waits(bars, ctl)
             if reason != 0:
                 break
+        if watching and ts >= ctl[SECOND_NS]:
+            if not close_second(state, bars, ctl, seen, instants):
+                reason = EVALUATE
+                break
+            ctl[SECOND_NS] = ts // NANO * NANO + NANO
         records += 1
-        if ctl[HEAL_TO_NS] != 0:
+        if healing:
             if ctl[HEAL_FIRST_NS] == 0 or ts < ctl[HEAL_FIRST_NS]:
                 ctl[HEAL_FIRST_NS] = ts
             if rtype == 0x21 and ctl[HEAL_FROM_NS] <= ts < ctl[HEAL_TO_NS]:
@@ -1048,6 +1209,13 @@ def consume(
         else:
             clock = ts
         at += length
+        if watching:
+            _see(state, slot, ctl, seen)
+        if leveled and _beyond(state, levels, slot, ts):
+            ctl[MOVED] = slot + 1
+            ctl[MOVED_NS] = ts
+            reason = MOVED_BEYOND
+            break
     ctl[POSITION] = at
     ctl[CLOCK_NS] = clock
     ctl[RECORDS] += records
@@ -1075,4 +1243,4 @@ def take_marks(state: Int64s, touched: Int64s, count: int, marks: NDArray[np.flo
     for k in range(count):
         r = touched[k] * STATE_WIDTH
         marks[touched[k]] = state[r + MARK] / 1e9
-        state[r + TOUCHED] = 0
+        state[r + TOUCHED] &= ~TOUCHED_MARK

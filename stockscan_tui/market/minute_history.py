@@ -119,10 +119,15 @@ class MinuteHistory:
 
     def picture(self, ctl: Int64s, bars: Int64s, minute: int) -> Minutes:
         """Return the minutes as they stand while `minute` goes on."""
+        pieces, sums = self.pieces()
+        return Minutes(pieces, self._cut(ctl, bars, minute), sums)
+
+    def pieces(self) -> tuple[tuple[MinuteBars, ...], dict[tuple[str, int], Floats]]:
+        """Return the minutes that are over, and what was worked out over them."""
         if not self._fresh:
             self._pieces = tuple(self.closed)
             self._fresh = True
-        return Minutes(self._pieces, self._cut(ctl, bars, minute), self._sums)
+        return self._pieces, self._sums
 
     def _forget(self) -> None:
         self._fresh = False
@@ -148,7 +153,7 @@ class MinuteHistory:
             close=rows[:, k.BAR_CLOSE] / 1e9,
             volume=rows[:, k.BAR_VOLUME].copy(),
             trades=np.maximum(rows[:, k.BAR_TRADES], 1),
-            notional=_notional(
+            notional=notional_of(
                 rows[:, k.BAR_DOLLARS],
                 rows[:, k.BAR_NANOS],
                 rows[:, k.BAR_HIGH] + rows[:, k.BAR_LOW] + rows[:, k.BAR_CLOSE],
@@ -167,7 +172,7 @@ def _piece(minute: int, batch: BarBatch, rows: Integers) -> MinuteBars:
         close=batch.close[rows] / 1e9,
         volume=batch.volume[rows],
         trades=np.maximum(batch.trades[rows], 1),
-        notional=_notional(
+        notional=notional_of(
             batch.notional_dollars[rows],
             batch.notional_nanos[rows],
             batch.high[rows] + batch.low[rows] + batch.close[rows],
@@ -176,7 +181,7 @@ def _piece(minute: int, batch: BarBatch, rows: Integers) -> MinuteBars:
     )
 
 
-def _notional(dollars: Int64s, nanos: Int64s, prices: Int64s, volume: Int64s) -> Floats:
+def notional_of(dollars: Int64s, nanos: Int64s, prices: Int64s, volume: Int64s) -> Floats:
     """Return what was traded; of a bar whose notional is not told, at its typical price."""
     told: Floats = dollars + nanos / 1e9
     return np.where(dollars >= 0, told, prices / 3e9 * volume)

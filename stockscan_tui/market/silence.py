@@ -84,24 +84,44 @@ class Silence:
         self._resumed_ns[:count][back] = heard_ns[back]
         self._trades[:count][heard] = trades[heard]
         over_ns = (minute + 1) * MINUTE_NS
-        silent = self._quiet(heard_ns, over_ns) if regular else np.zeros(count, np.bool_)
+        silent = (
+            self._quiet(heard_ns, self._trades[:count], over_ns)
+            if regular
+            else np.zeros(count, np.bool_)
+        )
         self._silent[:count] = silent
 
-    def signs(self, rows: Int64s, event_ns: int, *, regular: bool) -> dict[str, Flags]:
-        """Return who is silent at `event_ns` (`halt`) and who is back (`resumed`)."""
+    def signs(
+        self, rows: Int64s, event_ns: int, *, regular: bool, slots: Int64s | None = None
+    ) -> dict[str, Flags]:
+        """Return who is silent at `event_ns` (`halt`) and who is back (`resumed`).
+
+        Args:
+            rows: The state of all symbols, or of `slots`.
+            event_ns: When.
+            regular: Whether it is in regular hours.
+            slots: Whose rows they are; None for all symbols in order.
+        """
         count = len(rows)
-        self._grow(count)
+        of: slice | Int64s = slice(count)
+        if slots is None:
+            self._grow(count)
+        else:
+            self._grow(int(slots.max(initial=-1)) + 1)
+            of = slots
         heard_ns = np.maximum(rows[:, k.TRADE_NS], rows[:, k.QUOTE_NS])
-        silent = self._quiet(heard_ns, event_ns) if regular else np.zeros(count, np.bool_)
+        silent = np.zeros(count, np.bool_)
+        if regular:
+            silent = self._quiet(heard_ns, self._trades[of], event_ns)
         since_ns = event_ns - RESUMED_NS
-        back = (self._resumed_ns[:count] > since_ns) | (self._silent[:count] & ~silent & regular)
+        back = (self._resumed_ns[of] > since_ns) | (self._silent[of] & ~silent & regular)
         return {"halt": silent, "resumed": back & ~silent}
 
-    def _quiet(self, heard_ns: Int64s, now_ns: int) -> Flags:
+    def _quiet(self, heard_ns: Int64s, trades: Int64s, now_ns: int) -> Flags:
         if self._broken:
             return np.zeros(len(heard_ns), np.bool_)
         quiet = now_ns - np.maximum(heard_ns, self.whole_since_ns) >= SILENT_NS
-        silent: Flags = quiet & (self._trades[: len(heard_ns)] >= BUSY_TRADES)
+        silent: Flags = quiet & (trades >= BUSY_TRADES)
         return silent
 
     def _grow(self, count: int) -> None:

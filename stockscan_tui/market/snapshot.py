@@ -12,11 +12,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.market.calendar import Session, TradingDay
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import Minutes
 from stockscan_tui.market.vitals import Vitals
@@ -27,6 +29,9 @@ Flags = NDArray[np.bool_]
 
 HISTORY_MINUTES = 128
 MOST_PRINTS = 200
+MOST_FIRED = 500
+# After so many minutes of regular hours their range is kept.
+OPENING_WINDOWS = (5, 15, 30, 60)
 
 
 class Phase(Enum):
@@ -134,6 +139,31 @@ class Words:
 
     code: Integers
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowSymbols(Sequence[str]):
+    """The symbol of each row.
+
+    Attributes:
+        names: All symbols, in slot order.
+        slot: The slot of each row.
+    """
+
+    names: Sequence[str]
+    slot: Integers
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[str]: ...
+    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
+        if isinstance(at, slice):
+            return RowSymbols(self.names, self.slot[at])
+        return self.names[int(self.slot[at])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +292,10 @@ class Snapshot:
     that closed higher (lower, if negative), `indicators` those that somebody asked for. `signs`
     holds the yes-or-no metrics by name, `own` and `words` the columns of the user's table.
     `coverage` counts the verdicts of the session minutes that are over, `verification` how bars
-    compared with Databento's own, `alerts` each symbol's alerts today.
+    compared with Databento's own, `alerts` each symbol's alerts today; `fired` are the last
+    `MOST_FIRED` alerts of the session date, oldest first, and `fired_by_rule` counts all of them.
+    `opening` holds highs and lows of the first minutes of regular hours, by their number, once
+    they are over.
     `tape_volume` is what the whole tape has traded on the session date, NaN where nobody told it.
     `by_symbol` lists all rows in alphabetical order. `regular_ns` is the session date's regular
     open, `next_session_ns` the instant at which the next session begins (0 where unknown).
@@ -330,6 +363,9 @@ class Snapshot:
     own: Mapping[str, Floats] = field(default_factory=dict)
     words: Mapping[str, Words] = field(default_factory=dict)
     alerts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    fired: tuple[Fired, ...] = ()
+    fired_by_rule: Mapping[str, int] = field(default_factory=dict)
+    opening: Mapping[int, tuple[Floats, Floats]] = field(default_factory=dict)
     tape_volume: Floats = field(default_factory=lambda: np.zeros(0))
     cache: dict[Hashable, Floats] = field(default_factory=dict, repr=False)
 

@@ -7,7 +7,7 @@ of sessions and days. Prices are int64 in 1e-9 dollars, 0 for none.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,20 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import MINUTE_NS, Session, TradingDay
 from stockscan_tui.market.coverage import UNSURE, Coverage
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.kernel import Bytes, Int64s
 from stockscan_tui.market.minute_history import MinuteHistory
+from stockscan_tui.market.opening import Opening
+from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.silence import Silence
-from stockscan_tui.market.snapshot import HISTORY_MINUTES, CloseSource, Floats, Verification
+from stockscan_tui.market.snapshot import (
+    HISTORY_MINUTES,
+    MOST_FIRED,
+    CloseSource,
+    Floats,
+    Verification,
+)
 from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
 from stockscan_tui.market.wholeness import Wholeness
 
@@ -35,8 +44,7 @@ FAR_FUTURE_NS = 2**63 - 1
 
 def to_dollars(prices: Int64s) -> Floats:
     """Return float64 dollars, NaN where there is no price."""
-    dollars = prices / 1e9
-    dollars[prices == 0] = np.nan
+    dollars: Floats = np.where(prices == 0, np.nan, prices / 1e9)
     return dollars
 
 
@@ -62,6 +70,10 @@ class Market:
         self.touched: Int64s = np.zeros(capacity, np.int64)
         self.dirty: Int64s = np.zeros(2 * capacity, np.int64)
         self.late: Int64s = np.zeros((LATE_ROOM, k.LATE_WIDTH), np.int64)
+        self.seen: Int64s = np.zeros(capacity, np.int64)
+        self.instants: Int64s = np.zeros(_instant_room(capacity), np.int64)
+        self.levels = _aligned(capacity * k.LEVEL_WIDTH)
+        no_levels(self.levels.reshape(-1, k.LEVEL_WIDTH))
         self.watermarks: Int64s = np.zeros((WATERMARK_ROWS, k.MARK_WIDTH), np.int64)
         self.watermarks[:, k.MARK_KEY] = -1
         self.prints: Int64s = np.zeros((k.PRINT_ROOM, k.PRINT_WIDTH), np.int64)
@@ -86,6 +98,11 @@ class Market:
         self.coverage = Coverage()
         self.verification = Verification()
         self.alerts: Int64s = np.zeros(capacity, np.int64)
+        # The last alerts of the session date, and what each rule remembers, by its condition.
+        self.fired: deque[Fired] = deque(maxlen=MOST_FIRED)
+        self.fired_by_rule: dict[str, int] = {}
+        self.rule_memories: dict[str, RuleMemory] = {}
+        self.opening = Opening()
         self.indicators = Indicators()
         self.session = Session.CLOSED
         self.day: TradingDay | None = None
@@ -116,6 +133,12 @@ class Market:
         self.state = _enlarged(self.state, capacity * k.STATE_WIDTH)
         self.touched = np.concatenate([self.touched, np.zeros_like(self.touched)])
         self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
+        self.seen = np.concatenate([self.seen, np.zeros_like(self.seen)])
+        instants = np.zeros(_instant_room(capacity), np.int64)
+        instants[: len(self.instants)] = self.instants
+        self.instants = instants
+        self.levels = _enlarged(self.levels, capacity * k.LEVEL_WIDTH)
+        no_levels(self.levels.reshape(-1, k.LEVEL_WIDTH)[self.capacity :])
         more = capacity - self.capacity
         self.sessions = np.concatenate(
             [self.sessions, np.zeros((len(Session), more, SESSION_WIDTH), np.int64)], axis=1
@@ -152,7 +175,15 @@ class Market:
             self.late,
             self.watermarks,
             self.prints,
+            self.seen,
+            self.instants,
+            self.levels,
         )
+
+    def close_second(self, ns: int) -> None:
+        """Let the second be over that ends at `ns`, or before."""
+        if self.ctl[k.WATCHING] and self.ctl[k.SECOND_NS] <= ns:
+            k.close_second(self.state, self.bars, self.ctl, self.seen, self.instants)
 
     def focus_on(self, slot: int | None) -> None:
         """Keep the trades of this symbol from now on, and forget those of another."""
@@ -189,6 +220,8 @@ class Market:
         regular = self.session is Session.REGULAR
         self.silence.close_minute(self.rows, self.minutes.closed, minute, regular=regular)
         if self.day is not None:
+            if regular:
+                self.opening.close_minute(self.rows, minute + 1 - self.day.regular_ns // MINUTE_NS)
             doubts = self.wholeness.doubts(self.day)
             self.coverage.pass_by(minute + 1, self.count, doubts)
 
@@ -287,6 +320,12 @@ class Market:
         figures[k.HIGH - k.OPEN_NS] = max(figures[k.HIGH - k.OPEN_NS], high)
         figures[k.LOW - k.OPEN_NS] = min(figures[k.LOW - k.OPEN_NS], low)
 
+    def take_fired(self, fired: Iterable[Fired]) -> None:
+        """Take note of alerts, oldest first."""
+        for each in fired:
+            self.fired.append(each)
+            self.fired_by_rule[each.rule] = self.fired_by_rule.get(each.rule, 0) + 1
+
     def begin_session(self, session: Session, at_ns: int) -> None:
         """Put the running session's figures away and begin the next one of the day at `at_ns`."""
         if self.day is None or session is self.session:
@@ -317,6 +356,7 @@ class Market:
         rows = self.state.reshape(self.capacity, k.STATE_WIDTH)
         rows[:, : k.NEWEST_BAR] = 0
         self.ctl[k.TOUCHED_COUNT] = 0
+        self.ctl[k.SEEN_COUNT] = 0
         self.sessions_version += 1
         self.sessions[:] = 0
         self.regular_close[:] = 0
@@ -332,6 +372,11 @@ class Market:
         self.coverage.begin_day(day)
         self.verification = Verification(source=self.verification.source)
         self.alerts[:] = 0
+        self.fired.clear()
+        self.fired_by_rule = {}
+        for memory in self.rule_memories.values():
+            memory.clear()
+        self.opening.clear()
         self.day = day
         self.ctl[k.DAY_START_NS] = day.start_ns
         self.ctl[k.PRE_NS] = day.pre_ns
@@ -380,6 +425,17 @@ class Market:
             before = minute
             place = int(bar[k.BAR_BEFORE])
         return np.array(found[::-1], np.int64).reshape(-1, k.BAR_WIDTH)
+
+
+def no_levels(levels: Int64s) -> None:
+    """Let nobody wait for any price of some symbols; `levels` has shape (n, LEVEL_WIDTH)."""
+    levels[:] = k.NO_BELOW
+    levels[:, [k.MARK_ABOVE, k.LAST_ABOVE, k.MID_ABOVE, k.WAKE_NS]] = k.NO_ABOVE
+
+
+def _instant_room(capacity: int) -> int:
+    """Return the values of a log of instants that holds every symbol twice."""
+    return 2 * capacity * k.INSTANT_WIDTH
 
 
 def _aligned(size: int) -> Int64s:

@@ -4,26 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
-
-
-@dataclass(frozen=True, slots=True)
-class Fired:
-    """An alert that a symbol had.
-
-    Attributes:
-        ts_ns: When, in ns since 1970.
-        symbol: Whose.
-        rule: The rule's name.
-        price: The mark at that instant, in dollars.
-        values: The rule's values at that instant, as they were stored (JSON).
-    """
-
-    ts_ns: int
-    symbol: str
-    rule: str
-    price: float
-    values: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -62,6 +62,51 @@ class Photographer:
         self._own = None
         self._covered = None
 
+    # --- what pictures of single symbols look up, by slot -------------------------------------
+
+    def names(self) -> tuple[str, ...]:
+        """Return all symbols in slot order."""
+        self._list_symbols()
+        return self._names
+
+    def still(self, session: Session) -> SessionFigures:
+        """Return the figures of a session that is not the running one."""
+        return self._figures(session)[session]
+
+    def by_name(self) -> dict[str, Flags]:
+        """Return the yes-or-no metrics that are the same all day."""
+        self._list_symbols()
+        self._look_up_own()
+        return {**self._kinds, **self._watched}
+
+    def numbers(self) -> dict[str, Floats]:
+        """Return the columns of numbers of the user's table."""
+        self._list_symbols()
+        self._look_up_own()
+        return self._numbers
+
+    def words(self) -> dict[str, Words]:
+        """Return the columns of words of the user's table."""
+        self._list_symbols()
+        self._look_up_own()
+        return self._words
+
+    def coverage(self) -> CoverageFigures:
+        """Return the verdicts' counts; made anew when one has changed."""
+        market = self.market
+        version = (market.coverage.version, market.count)
+        if self._covered is None or version != self._covered_version:
+            self._covered_version = version
+            self._covered = market.coverage.figures(market.count)
+        return self._covered
+
+    def volume_share(self, event_ns: int) -> float:
+        """Return the part of a day's volume that is normally done by then."""
+        day = self.market.day
+        return self.curve.share(day, event_ns) if day is not None else 0.0
+
+    # --- pictures ---------------------------------------------------------------------------------
+
     def take(
         self,
         *,
@@ -82,7 +127,7 @@ class Photographer:
         pre, regular, post = (sessions[session] for session in _SESSIONS)
         unknown = not closes_known
         count = market.count
-        shown = pre if _before_open(market, event_ns) else regular
+        shown = pre if before_open(market, event_ns) else regular
         self._look_up_own()
         return Snapshot(
             serial=self._serial,
@@ -101,7 +146,7 @@ class Photographer:
             bid=to_dollars(rows[:, k.BID]),
             ask=to_dollars(rows[:, k.ASK]),
             prev_close=(
-                _first_of(pre.open, regular.open, post.open)
+                first_of(pre.open, regular.open, post.open)
                 if unknown
                 else market.prev_close[:count].copy()
             ),
@@ -122,14 +167,14 @@ class Photographer:
             volume=pre.volume + regular.volume + post.volume,
             trades=pre.trades + regular.trades + post.trades,
             notional=pre.notional + regular.notional + post.notional,
-            vwap=_vwap(*((pre,) if shown is pre else (regular, post))),
+            vwap=average_price(*((pre,) if shown is pre else (regular, post))),
             bars=rows[:, k.BAR_COUNT],
             last_trade_ns=rows[:, k.TRADE_NS],
             last_quote_ns=rows[:, k.QUOTE_NS],
             mark_history=tuple(market.mark_history),
             average_volume=market.average_volume[:count].copy(),
             tape_volume=market.tape_volume[:count].copy(),
-            volume_share=self._volume_share(event_ns),
+            volume_share=self.volume_share(event_ns),
             split_suspect=market.split_suspect[:count].copy(),
             streak=market.minutes.streak(count),
             closes_known=closes_known,
@@ -142,14 +187,17 @@ class Photographer:
             signs=self._signs(rows, event_ns, closes_known=closes_known),
             own=self._numbers,
             words=self._words,
-            coverage=self._coverage(),
+            coverage=self.coverage(),
             vitals=vitals or Vitals(),
             made_ns=made_ns,
             verification=market.verification,
             alerts=market.alerts[:count].copy(),
+            fired=tuple(market.fired),
+            fired_by_rule=dict(market.fired_by_rule),
+            opening=market.opening.ranges(count),
         )
 
-    def _figures(self) -> dict[Session, SessionFigures]:
+    def _figures(self, *wanted: Session) -> dict[Session, SessionFigures]:
         """Return each session's figures; those that do not change any more are made once."""
         market = self.market
         version = (market.sessions_version, market.session, market.count)
@@ -158,10 +206,10 @@ class Photographer:
             self._still = {}
         for session in _SESSIONS:
             if session not in self._still and session is not market.session:
-                self._still[session] = _figures_of(market, session)
+                self._still[session] = figures_of(market.figures(session))
         return {
-            session: self._still.get(session) or _figures_of(market, session)
-            for session in _SESSIONS
+            session: self._still.get(session) or figures_of(market.figures(session))
+            for session in wanted or _SESSIONS
         }
 
     def _signs(self, rows: Integers, event_ns: int, *, closes_known: bool) -> dict[str, Flags]:
@@ -195,15 +243,6 @@ class Photographer:
         self._numbers = numbers_by_slot(own.table, names)
         self._words = words_by_slot(own.table, names)
 
-    def _coverage(self) -> CoverageFigures:
-        """Return the verdicts' counts; made anew when one has changed."""
-        market = self.market
-        version = (market.coverage.version, market.count)
-        if self._covered is None or version != self._covered_version:
-            self._covered_version = version
-            self._covered = market.coverage.figures(market.count)
-        return self._covered
-
     def _list_symbols(self) -> None:
         names = self.market.symbols.names
         if len(names) != len(self._names):
@@ -223,10 +262,6 @@ class Photographer:
                 return begin_ns
         following = self.calendar.next_day(day.session_date)
         return following.pre_ns if following else 0
-
-    def _volume_share(self, event_ns: int) -> float:
-        day = self.market.day
-        return self.curve.share(day, event_ns) if day is not None else 0.0
 
     def _focus(self, symbol: str | None) -> FocusBars | None:
         slot = self.market.symbols.find(symbol) if symbol else None
@@ -259,8 +294,8 @@ class Photographer:
         )
 
 
-def _figures_of(market: Market, session: Session) -> SessionFigures:
-    figures = market.figures(session)
+def figures_of(figures: Integers) -> SessionFigures:
+    """Return what rows of a session say, shape (n, SESSION_WIDTH), in dollars."""
     return SessionFigures(
         open=to_dollars(figures[:, k.OPEN - _AT]),
         high=to_dollars(figures[:, k.HIGH - _AT]),
@@ -271,7 +306,7 @@ def _figures_of(market: Market, session: Session) -> SessionFigures:
     )
 
 
-def _first_of(*prices: Floats) -> Floats:
+def first_of(*prices: Floats) -> Floats:
     """Return the first of some prices that is there."""
     found = prices[-1]
     for earlier in reversed(prices[:-1]):
@@ -279,7 +314,7 @@ def _first_of(*prices: Floats) -> Floats:
     return found
 
 
-def _before_open(market: Market, event_ns: int) -> bool:
+def before_open(market: Market, event_ns: int) -> bool:
     """Open, high and low are of pre-market until the regular open, of regular hours after it."""
     return market.day is None or event_ns < market.day.regular_ns
 
@@ -306,7 +341,7 @@ def traded_today(market: Market) -> tuple[Integers, Floats]:
     return trades, notional
 
 
-def _vwap(*sessions: SessionFigures) -> Floats:
+def average_price(*sessions: SessionFigures) -> Floats:
     """Return vwap of pre-market, or of regular hours and post-market once they have begun."""
     volume = np.zeros(len(sessions[0].volume))
     notional = np.zeros(len(volume))

@@ -20,14 +20,16 @@ from stockscan_tui.feed.splits import Splits
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import SECOND_NS, Calendar
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
-from stockscan_tui.market.snapshot import CloseSource, Snapshot
+from stockscan_tui.market.snapshot import MOST_FIRED, CloseSource, Snapshot
 from stockscan_tui.market.study import Study
 from stockscan_tui.market.text import printable
 from stockscan_tui.run.housekeeping import Housekeeping
 from stockscan_tui.run.study import Studies
+from stockscan_tui.scan.rules import Rules
 from stockscan_tui.store.writer import Writer
 
 MARK_MODES = {
@@ -122,6 +124,14 @@ class Run(ABC):
         """Let the next pictures carry the user's watchlists and table."""
         self.engine.know_own(own)
 
+    def know_rules(self, rules: Rules) -> None:
+        """Let these rules be watched, and no others."""
+        self.engine.know_rules(rules)
+
+    def on_fired(self, listener: Callable[[Sequence[Fired]], None]) -> None:
+        """Let alerts be told as they fire, from the engine's thread; `listener` must not wait."""
+        self.engine.on_fired(listener)
+
     @property
     def calendar(self) -> Calendar:
         """The exchange's trading days."""
@@ -197,7 +207,7 @@ class Run(ABC):
             quotes=health.quotes,
             symbols=outcome.symbols,
             bars=health.bars,
-            alerts=0,
+            alerts=outcome.alerts,
             gaps=health.gaps,
             healed=health.healed,
             late=health.late,
@@ -223,6 +233,23 @@ class Run(ABC):
             return reader.alerts(begin_ns, end_ns)
         finally:
             reader.release()
+
+    def fired_between(self, begin_ns: int, end_ns: int, most: int = 100_000) -> tuple[Fired, ...]:
+        """Return the newest alerts that the database has between two instants, oldest first.
+
+        It waits for the database: not for the screen's thread.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
+        reader = self.writer.reader()
+        try:
+            return reader.fired_between(begin_ns, end_ns, most)
+        finally:
+            reader.release()
+
+    def _last_fired(self, begin_ns: int, end_ns: int) -> tuple[Fired, ...]:
+        return self.fired_between(begin_ns, end_ns, MOST_FIRED)
 
     def _alert_instants(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
         reader = self.writer.reader()

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.run.common import Summary
 from stockscan_tui.run.live import LiveRequest, LiveRun
+from stockscan_tui.scan.rules.ruling import Ruling
 from stockscan_tui.sim.place import DAY
 from stockscan_tui.sim.process import GatewayProcess, begin_gateway
 from stockscan_tui.store.lock import Hold
@@ -45,6 +46,7 @@ class DemoRequest:
     mark: str = "auto"
     refresh_s: float = 0.1
     indicators: frozenset[IndicatorKey] = frozenset()
+    ruling: Ruling = field(default_factory=Ruling)
 
 
 class DemoRun(LiveRun):
@@ -97,6 +99,7 @@ class DemoRun(LiveRun):
             mark=request.mark,
             refresh_s=request.refresh_s,
             indicators=request.indicators,
+            ruling=request.ruling,
             # At full speed there is no session so far: the day itself is played.
             backfill=math.isfinite(request.speed),
             until_idle=math.isinf(request.speed),

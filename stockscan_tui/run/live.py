@@ -44,6 +44,8 @@ from stockscan_tui.run.common import (
 from stockscan_tui.run.housekeeping import Housekeeping, Keep
 from stockscan_tui.run.past import Past, Present
 from stockscan_tui.run.reference import ReferenceThread, Sources
+from stockscan_tui.scan.rules import Rules
+from stockscan_tui.scan.rules.ruling import Ruling
 from stockscan_tui.store.writer import Writer
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
@@ -73,6 +75,7 @@ class LiveRequest:
     mark: str = "auto"
     refresh_s: float = 0.1
     indicators: frozenset[IndicatorKey] = frozenset()
+    ruling: Ruling = field(default_factory=Ruling)
     reference: Sources | None = None
     tape: Access | None = None
     verify: bool = False
@@ -135,6 +138,7 @@ class LiveRun(Run):
                     stored_closes=self._stored_closes,
                     stored_minutes=self._stored_minutes,
                     stored_alerts=self._stored_alerts,
+                    stored_fired=self._last_fired,
                     problems=problems,
                 ),
                 self._options,
@@ -283,7 +287,7 @@ class LiveRun(Run):
         present = Present(
             picture,
             self.engine.calendar,
-            replace(self._options, indicators=self.engine.wanted),
+            replace(self._options, indicators=self.engine.wanted, rules=Rules(), listeners=()),
             self._recorder,
             self.writer.reader,
             self._stored_minutes,
@@ -409,6 +413,10 @@ def _options(request: LiveRequest) -> Options:
         mark_mode=MARK_MODES[request.mark],
         refresh_s=request.refresh_s,
         indicators=request.indicators,
+        rules=request.ruling.rules,
+        gates=request.ruling.gates,
+        names=request.ruling.names,
+        listeners=request.ruling.listeners,
         behind_screen=math.isfinite(request.refresh_s),
         save_s=request.save_s,
     )

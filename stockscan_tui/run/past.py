@@ -23,38 +23,16 @@ from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.batch import Batch
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Phase, Snapshot
 from stockscan_tui.market.text import printable
+from stockscan_tui.run.nowhere import Nowhere
 from stockscan_tui.run.scratch import Scratch
 from stockscan_tui.store.reader import Reader
 
 STOP_S = 5.0
 LOOK_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class _Idle:
-    queue: int = 0
-    error: str = ""
-    commits: int = 0
-    rows_written: int = 0
-    last_batch_ms: float = 0.0
-    file_bytes: int = -1
-    free_bytes: int = -1
-
-
-class _Nowhere:
-    """A sink for what the live run has stored already."""
-
-    def put(self, batch: Batch) -> None:
-        """Drop it."""
-
-    def status(self) -> _Idle:
-        """Say that all is well."""
-        return _Idle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +193,7 @@ class Past:
             Surroundings(
                 calendar=present.calendar,
                 closes=self._closes(),
-                sink=_Nowhere(),
+                sink=Nowhere(),
                 clock=self._clock,
                 stored_minutes=present.stored_minutes,
                 alert_times=present.alert_times,

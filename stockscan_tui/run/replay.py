@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from stockscan_tui.run.common import (
 from stockscan_tui.run.housekeeping import Housekeeping
 from stockscan_tui.run.reference import Fetching, Sources, session_dates
 from stockscan_tui.run.scratch import Scratch
+from stockscan_tui.scan.rules.ruling import Ruling
 from stockscan_tui.store.writer import Writer
 
 
@@ -59,6 +60,7 @@ class ReplayRequest:
     keep_replays: int = 20
     refresh_s: float = 0.1
     indicators: frozenset[IndicatorKey] = frozenset()
+    ruling: Ruling = field(default_factory=Ruling)
     reference: Sources | None = None
     say: Callable[[str], None] = lambda _said: None
     cancelled: Callable[[], bool] = lambda: False
@@ -111,6 +113,7 @@ class ReplayRun(Run):
                     stored_closes=self._stored_closes,
                     stored_minutes=self._stored_minutes,
                     stored_alerts=self._stored_alerts,
+                    stored_fired=self._last_fired,
                     alert_times=self._alert_instants,
                     problems=problems,
                 ),
@@ -214,7 +217,12 @@ def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
         mark_mode=MARK_MODES[request.mark],
         refresh_s=request.refresh_s,
         indicators=request.indicators,
+        rules=request.ruling.rules,
+        gates=request.ruling.gates,
+        names=request.ruling.names,
+        listeners=request.ruling.listeners,
         behind_screen=math.isfinite(request.refresh_s),
+        fresh_alerts=request.database is None,
     )
 
 

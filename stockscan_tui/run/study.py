@@ -14,8 +14,9 @@ from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed.splits import Splits
 from stockscan_tui.log import LOG
 from stockscan_tui.market.calendar import DAY_NS, Calendar, TradingDay
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.snapshot import Snapshot
-from stockscan_tui.market.study import Fired, Study
+from stockscan_tui.market.study import Study
 from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.reader import Reader

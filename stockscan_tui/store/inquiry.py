@@ -70,6 +70,15 @@ SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
 FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?)
 """
 
+_NAMES = "SELECT symbol FROM symbols ORDER BY id"
+
+_VOLUMES = """
+SELECT symbol, volume FROM symbols JOIN (
+    SELECT symbol_id, sum(volume)::DOUBLE AS volume FROM bars
+    WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY symbol_id
+) ON symbol_id = id
+"""
+
 _DAYS = """
 SELECT session_date, coalesce(epoch_ns(first_ts), 0), coalesce(epoch_ns(last_ts), 0), records,
     trades, bars, symbols, elapsed, coalesce(completeness, 'nan'), coalesce(density, 'nan'), gaps,
@@ -134,6 +143,26 @@ class Inquiry:
     def dataset(self) -> str:
         """Return what the database holds, as in `EQUS.MINI`."""
         return str(self._reader.columns(_DATASET)["value"][0])
+
+    def names(self) -> list[str]:
+        """Return all symbols that any day has mapped."""
+        found: list[str] = self._reader.columns(_NAMES)["symbol"].tolist()
+        return found
+
+    def average_volumes(self, before: date, sessions: int = 20) -> dict[str, float]:
+        """Return each symbol's mean volume of the stored session dates before one.
+
+        Args:
+            before: That date.
+            sessions: How many dates count, the last ones; a date without a trade counts as nothing.
+        """
+        days = [day for day in self.session_dates() if day < before][-sessions:]
+        if not days:
+            return {}
+        span = [_span_us(days[0])[0], _span_us(days[-1])[1]]
+        columns = self._reader.columns(_VOLUMES, span)
+        averages = (columns["volume"] / len(days)).tolist()
+        return dict(zip(columns["symbol"].tolist(), averages, strict=True))
 
     def session_dates(self) -> list[date]:
         """Return the session dates of which there is anything, oldest first."""

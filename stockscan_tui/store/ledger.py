@@ -28,6 +28,7 @@ from stockscan_tui.market.batch import (
     StateBatch,
 )
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.snapshot import HISTORY_MINUTES
 from stockscan_tui.store import sql
 from stockscan_tui.store.database import fetch_arrays
@@ -111,6 +112,9 @@ class Ledger:
         for day in batch.days:
             self._run_sql(sql.DELETE_DAY, [day.session_date, self._run, self._resume])
             self._run_sql(sql.INSERT_DAY, [*astuple(day), self._run])
+        if batch.forgotten is not None:
+            self._run_sql(sql.FORGET_FIRED, batch.forgotten)
+        self._write_fired(batch.fired, self._ids | added if batch.fired else {})
         if batch.checkpoint is not None:
             self._write_checkpoint(batch.checkpoint)
         self._run_sql(sql.SET_SERIAL, [batch.serial, self._run])
@@ -320,6 +324,24 @@ class Ledger:
         )
         self._run_sql(sql.DELETE_DIFFERENCES, [found.session_date])
         self._run_sql(sql.INSERT_DIFFERENCES, [found.session_date])
+
+    def _write_fired(self, fired: Sequence[Fired], ids: Mapping[str, int]) -> None:
+        """Keep alerts; one that is there already stays as it is."""
+        if not fired:
+            return
+        self._register(
+            {
+                "alert_id": np.array([each.alert_id for each in fired], object),
+                "ts": np.array([each.ts_ns for each in fired], np.int64),
+                "symbol_id": np.array([ids[each.symbol] for each in fired], np.int32),
+                "rule": np.array([each.rule for each in fired], object),
+                "price": np.array([each.price for each in fired], np.float64),
+                "values": np.array([each.values for each in fired], object),
+                "late": np.array([each.late for each in fired], np.bool_),
+                "gated": np.array([each.gated for each in fired], np.bool_),
+            }
+        )
+        self._run_sql(sql.INSERT_FIRED)
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint; of the minutes' marks keep the newest of the session date."""

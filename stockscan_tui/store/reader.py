@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import BarBatch, Gap, Watermark
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.minutes import MinuteBars
-from stockscan_tui.market.study import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import (
@@ -92,8 +92,15 @@ FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY ALL
 _ALERTS = "SELECT symbol, count(*) FROM alerts WHERE ts >= ? AND ts < ? GROUP BY symbol"
 
 _FIRED = """
-SELECT ts, rule, coalesce(price, 'nan'), coalesce("values", '')
-FROM fired WHERE symbol_id = ? AND ts >= ? AND ts < ? ORDER BY ts, rule
+SELECT ts, symbol, rule, coalesce(price, 'nan'), coalesce("values", ''), coalesce(late, false),
+    coalesce(gated, false)
+FROM alerts WHERE symbol = ? AND ts >= ? AND ts < ? ORDER BY ts, rule
+"""
+
+_FIRED_BETWEEN = """
+SELECT ts, symbol, rule, coalesce(price, 'nan'), coalesce("values", ''), coalesce(late, false),
+    coalesce(gated, false)
+FROM alerts WHERE ts >= ? AND ts < ? ORDER BY ts DESC, rule DESC, symbol DESC LIMIT ?
 """
 
 _ALERT_TIMES = "SELECT ts FROM fired WHERE ts >= ? AND ts < ? ORDER BY ts"
@@ -344,9 +351,14 @@ class Reader:
     def fired(self, symbol: str, begin_ns: int, end_ns: int) -> tuple[Fired, ...]:
         """Return a symbol's alerts between two instants (ns since 1970), oldest first."""
         with self._asking() as cursor:
-            number = self._number_of(symbol, cursor)
-            rows = cursor.execute(_FIRED, [number, begin_ns, end_ns]).fetchall()
-        return tuple(Fired(ts, symbol, rule, price, values) for ts, rule, price, values in rows)
+            rows = cursor.execute(_FIRED, [symbol, begin_ns, end_ns]).fetchall()
+        return tuple(Fired(*row) for row in rows)
+
+    def fired_between(self, begin_ns: int, end_ns: int, most: int = 100_000) -> tuple[Fired, ...]:
+        """Return the newest `most` alerts between two instants (ns since 1970), oldest first."""
+        with self._asking() as cursor:
+            rows = cursor.execute(_FIRED_BETWEEN, [begin_ns, end_ns, most]).fetchall()
+        return tuple(Fired(*row) for row in reversed(rows))
 
     def alert_times(self, begin_ns: int, end_ns: int) -> NDArray[np.int64]:
         """Return the instants of all alerts between two of them (ns since 1970), oldest first."""

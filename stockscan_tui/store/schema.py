@@ -114,7 +114,15 @@ _PROOF = (
         FROM differences JOIN symbols ON symbols.id = differences.symbol_id""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES + _VIEWS, _CHECKPOINTS, _PROOF)
+_ALERTS = (
+    "ALTER TABLE fired ADD COLUMN late BOOLEAN DEFAULT false",
+    "ALTER TABLE fired ADD COLUMN gated BOOLEAN DEFAULT false",
+    """CREATE OR REPLACE VIEW alerts AS SELECT
+        alert_id, ts, symbol, rule, price, "values", late, gated
+        FROM fired JOIN symbols ON symbols.id = fired.symbol_id""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_TABLES + _VIEWS, _CHECKPOINTS, _PROOF, _ALERTS)
 """Step n brings a database of schema version n to version n + 1; an empty file has version 0."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

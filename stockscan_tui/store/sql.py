@@ -130,6 +130,13 @@ FROM incoming
 """
 
 # A run that does not go on where an earlier one ended takes the place of all of them.
+FORGET_FIRED = "DELETE FROM fired WHERE ts >= ? AND ts < ?"
+INSERT_FIRED = """
+INSERT OR IGNORE INTO fired
+    (alert_id, ts, symbol_id, rule, price, "values", late, gated)
+SELECT alert_id, ts, symbol_id, rule, price, "values", late, gated FROM incoming
+"""
+
 DELETE_DAY = "DELETE FROM day_records WHERE session_date = ? AND (run = ? OR NOT ?)"
 INSERT_DAY = """
 INSERT INTO day_records SELECT $1, $22,

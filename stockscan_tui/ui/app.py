@@ -26,13 +26,27 @@ from stockscan_tui.market.vitals import LagMeter
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.lists import Toplist, start_key
 from stockscan_tui.scan.picking import Picker
+from stockscan_tui.scan.rules import Rules
 from stockscan_tui.ui import format as fmt
-from stockscan_tui.ui.commands import BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL, bindings
+from stockscan_tui.ui.alert_screens import AlertScreens
+from stockscan_tui.ui.alerting import Alerting, Courier, Woken
+from stockscan_tui.ui.commands import (
+    ALERTS,
+    BOARD,
+    EVERYWHERE,
+    HEALTH,
+    REPLAY,
+    RULES,
+    SYMBOL,
+    bindings,
+)
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.moving import Mover, refusal
 from stockscan_tui.ui.palette import Everything
 from stockscan_tui.ui.player import Player
 from stockscan_tui.ui.ranking import Ranking
+from stockscan_tui.ui.rule_screens import RuleScreens
+from stockscan_tui.ui.ruling import Ruling
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.screens.go_to import GoToScreen
 from stockscan_tui.ui.screens.health import HealthScreen
@@ -41,12 +55,16 @@ from stockscan_tui.ui.screens.leave import LeaveScreen
 from stockscan_tui.ui.screens.opening import OpeningScreen
 from stockscan_tui.ui.screens.symbol import Left, SymbolScreen
 from stockscan_tui.ui.theme import DARK, THEMES, next_theme
+from stockscan_tui.ui.widgets.alerts.recent import Wanted
+from stockscan_tui.ui.widgets.alerts.toasts import ToastStack
 from stockscan_tui.ui.widgets.timeline import TimelineBar
 
 POLL_S = 0.25
 OPENING_POLL_S = 0.05
 # After a move through time it is looked at more often, until the market is there.
 MOVED_POLL_S, MOVED_POLLS = 0.05, 20
+# After alerts have fired it is looked again so soon for the picture that has them.
+ALERT_POLL_S = 0.05
 AT_REST_S = 2.5
 TROUBLE_S = 30.0
 PREPARE_S = 0.8
@@ -79,6 +97,7 @@ class StockscanApp(App[int]):
         desk: Lists, gates, filters and columns, and where changes are kept.
         theme: The theme's name.
         at_rest: Called once, on the interface's thread, when the board has been up for a while.
+        alerting: Who delivers alerts; None where nobody does. Its notices go to `alerting.tell`.
     """
 
     TITLE = "stockscan"
@@ -96,6 +115,9 @@ class StockscanApp(App[int]):
         "screens/export.tcss",
         "screens/go_to.tcss",
         "screens/health.tcss",
+        "screens/alerts.tcss",
+        "screens/rules.tcss",
+        "screens/rule_from_filter.tcss",
         "widgets/timeline.tcss",
     ]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE), *bindings(REPLAY)]
@@ -110,6 +132,7 @@ class StockscanApp(App[int]):
         desk: Desk | None = None,
         theme: str = DARK.name,
         at_rest: Callable[[], object] = lambda: None,
+        alerting: Courier | None = None,
     ) -> None:
         super().__init__()
         self._start = start
@@ -136,7 +159,16 @@ class StockscanApp(App[int]):
         self._troubles = Told()
         self._drawing = LagMeter()
         self._health: HealthScreen | None = None
+        self.alerting = Alerting(self, clock, alerting)
+        self._alerts = AlertScreens(self, self.alerting)
+        self._alert_look: Timer | None = None
+        self._alerts_due = False
         self._mover = Mover(clock)
+        self._ruling = Ruling(self._desk.rules, self._know_rules, lambda: picker.names)
+        self._rules = RuleScreens(
+            self, self._ruling, self._ranking, self._desk, clock, say=self._say,
+            snapshot=lambda: self._shown, left=self._rules_left,
+        )  # fmt: skip
         self._look_again: Timer | None = None
         self._leaving = threading.Event()
         self._for_s = math.inf
@@ -164,8 +196,11 @@ class StockscanApp(App[int]):
 
     def _open(self) -> None:
         try:
-            self._player = self._start(self._opening)
+            player = self._start(self._opening)
+            player.on_fired(self.alerting.fired)
+            self._player = player
             self._player.know_own(self._desk.read_own(self._desk.watchlist))
+            self._ruling.begin()
         except StockscanError as error:
             self._failure = error
         except BaseException as error:  # noqa: BLE001 - raised again by join_opening
@@ -227,6 +262,7 @@ class StockscanApp(App[int]):
             self.switch_screen(self._board)
             self.set_timer(PREPARE_S, self._single.prepare)
             self.set_timer(AT_REST_S, self._at_rest)
+            self._rules.begin()
             self.call_after_refresh(self._poll)
         if player is not None and player.failure():
             screen.fail(player.failure())
@@ -270,13 +306,17 @@ class StockscanApp(App[int]):
             self._board.show(snapshot, now_s)
         if single is not None:
             single.show(snapshot, now_s)
+        if self._alerts.shown is not None:
+            self._alerts.shown.show(snapshot)
         if self._health is not None:
             self._health.show(snapshot, self._drawing.figures(self._clock.now_ns()))
+        if self._rules.shown is not None:
+            self._rules.shown.show(snapshot)
         focus = single.symbol if single is not None else self._ranking.name
         if self._player is not None and focus:
             self._player.focus(focus)
         if self._player is not None and self._board is not None and self._board.ready:
-            wanted = self._board.wanted
+            wanted = self._board.wanted | self._rules.wanted
             if wanted != self._wanted:
                 self._wanted = wanted
                 self._player.want(wanted)
@@ -289,6 +329,8 @@ class StockscanApp(App[int]):
     def _tell_troubles(self, snapshot: Snapshot) -> None:
         """Say once of each trouble that it has begun, and that it is over."""
         begun, over = self._troubles.look(snapshot.vitals.troubles)
+        if self.alerting.trouble(begun, over):
+            return
         for trouble in begun:
             self.notify(
                 printable(f"{trouble.sentence}."), title="✗ alarm", severity="error", markup=False,
@@ -296,6 +338,50 @@ class StockscanApp(App[int]):
             )  # fmt: skip
         for trouble in over:
             self.notify(printable(f"{trouble.over}."), title="✓ over", markup=False)
+
+    # --- alerts --------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Look at the newest picture."""
+        self._poll()
+
+    @on(Woken)
+    def _woken(self) -> None:
+        """Notices came, or alerts fired: their picture is made at once, and shown as soon."""
+        if self._leaving_now or not self.alerting.work():
+            return
+        self._alerts_due = True
+        if self._alert_look is None:
+            self._look_for_alerts()
+
+    def _look_for_alerts(self) -> None:
+        """Look now and once more a little later, as long as alerts fire."""
+        self._poll()
+        due, self._alerts_due = self._alerts_due, False
+        self._alert_look = self.set_timer(ALERT_POLL_S, self._look_for_alerts) if due else None
+
+    @on(ToastStack.Clicked)
+    def _toast_clicked(self, event: ToastStack.Clicked) -> None:
+        if event.notice.kind == "trouble":
+            self.action_health()
+        else:
+            self._alerts.open(event.notice.rule if event.notice.kind == "storm" else "")
+
+    @on(Wanted)
+    def _alert_clicked(self, event: Wanted) -> None:
+        if event.fired is not None:
+            self.open_symbol(event.fired.symbol)
+        else:
+            self._alerts.open()
+
+    def action_alerts(self) -> None:
+        """Show the alerts, those of a storm that is being told; or go back from there."""
+        rules = self._rules.shown
+        if rules is not None and rules is self.screen and self._alerts.shown is not None:
+            rules.dismiss("")
+        elif self._shown is not None:
+            self._alerts.toggle()
+            self.call_after_refresh(self._poll)
 
     # --- commands ------------------------------------------------------------------------------
 
@@ -307,6 +393,29 @@ class StockscanApp(App[int]):
             self._health = HealthScreen(self._ranking)
             self.push_screen(self._health, self._health_left)
             self.call_after_refresh(self._poll)
+
+    def action_rules(self) -> None:
+        """Show the rules, or go back from there."""
+        if self._shown is not None:
+            self._rules.open()
+            self.call_after_refresh(self._poll)
+
+    def _rules_left(self, shown_list: str) -> None:
+        if shown_list:
+            self.show_list(shown_list)
+        self._poll()
+
+    def action_make_rule(self) -> None:
+        """Make a rule of the filter that stands on the board."""
+        if isinstance(self.screen, BoardScreen):
+            self._rules.make()
+
+    def _know_rules(self, rules: Rules) -> None:
+        """Hand the rules on to whoever watches them; called from the thread that opens, too."""
+        # Alerts of a rule that the courier does not know yet would not be delivered.
+        self.alerting.know(rules)
+        if self._player is not None:
+            self._player.know_rules(rules)
 
     def _health_left(self, shown_list: str | None) -> None:
         """Go on with what was shown before, or with a list."""
@@ -343,6 +452,7 @@ class StockscanApp(App[int]):
         self._ranking.jump_to("")
         if left.shown_list:
             self._board.show_list(left.shown_list)
+        self._alerts.symbol_left(left.shown_list)
 
     def action_help(self) -> None:
         """Show keys and metrics."""
@@ -371,7 +481,9 @@ class StockscanApp(App[int]):
             ("Everywhere", EVERYWHERE),
             ("Board", BOARD),
             ("Symbol", SYMBOL),
+            ("Alerts, after a", ALERTS),
             ("Health panel, after h", HEALTH),
+            ("Rules, after r", RULES),
             ("Through time", REPLAY),
             ("Columns, after c", COLUMNS),
             ("Watchlists, after W", WATCHLISTS),
@@ -479,11 +591,17 @@ class StockscanApp(App[int]):
             self._look_again.stop()
         self._look_again = self.set_interval(MOVED_POLL_S, self._poll, repeat=MOVED_POLLS)
 
+    def say(self, sentence: str) -> None:
+        """Say something for a while on the screen that is in front."""
+        self._say(sentence)
+
     def _say(self, sentence: str) -> None:
         if self._symbol is not None and self.screen is self._symbol:
             self._symbol.say(sentence)
         elif self._board is not None and self.screen is self._board:
             self._board.say(sentence)
+        elif self._alerts.shown is not None and self.screen is self._alerts.shown:
+            self._alerts.shown.say(sentence)
         else:
             self.notify(sentence, severity="warning", markup=False)
 

@@ -35,6 +35,8 @@ LISTS = tuple((texts.key, texts.name) for texts in DEFAULT_LISTS)
 EVERYWHERE = (
     Command("help", "question_mark", "help", "?", "keys", "This list of keys and columns"),
     Command("health", "h", "health", "h", "health", "Feed, completeness, lag, disk: how all is"),
+    Command("alerts", "a", "alerts", "a", "alerts", "The alerts of today and before"),
+    Command("rules", "r", "rules", "r", "rules", "Rules: on and off, what they ask for, write one"),
     Command("theme", "ctrl+t", "next_theme", "ctrl-t", "", "Next theme"),
     Command("palette", "ctrl+p", "command_palette", "ctrl-p", "", "Command palette"),
     Command(
@@ -74,6 +76,7 @@ BOARD = (
     Command("watchlists", "W", "watchlists", "W", "", "Watchlists: choose, make, import, export"),
     Command("save_list", "ctrl+s", "save_list", "ctrl-s", "", "Save filter and order as a list"),
     Command("clear", "F", "clear_filter", "F", "", "Clear the filter"),
+    Command("make_rule", "A", "app.make_rule", "A", "", "Make a rule of the filter, and try it"),
     Command("copy", "y", "copy", "y", "", "Copy the symbol; y again copies the row"),
     Command("export", "e", "export", "e", "", "Export what is shown: CSV, Parquet, or a picture"),
 )
@@ -110,6 +113,32 @@ SYMBOL = (
     ),
 )
 
+ALERTS = (
+    Command("leave_alerts", "escape", "back", "Esc", "back", "Back to what was shown before"),
+    Command("alert_down", "j,down", "move(1)", "j ↓", "move", "Next alert"),
+    Command("alert_up", "k,up", "move(-1)", "k ↑", "", "Alert before"),
+    Command("first_alert", "g,home", "end(0)", "g", "", "First alert of the list"),
+    Command("last_alert", "G,end", "end(1)", "G", "", "Last one; older ones are read there"),
+    Command("alerts_on", "ctrl+d,pagedown", "page(1)", "ctrl-d", "", "Half a page down"),
+    Command("alerts_back", "ctrl+u,pageup", "page(-1)", "ctrl-u", "", "Half a page up"),
+    Command("open_alert", "enter", "enter", "Enter", "open", "The symbol; in a replay its instant"),
+    Command("find_alert", "slash", "filter", "/", "find", "Symbol or rule: NV, gap, rule:move"),
+    Command("all_alerts", "F", "clear_filter", "F", "", "List all alerts again"),
+    Command("done", "d", "acknowledge", "d", "done", "Mark the alert as done, or as not done"),
+    Command("all_done", "D", "acknowledge_all", "D", "", "Mark all that are listed as done"),
+    Command("mute", "m", "mute_symbol", "m", "mute", "Deliver nothing more of the symbol today"),
+    Command("mute_rule", "M", "mute_rule", "M", "", "Deliver nothing more of the rule today"),
+    Command("unmute", "u", "unmute", "u", "", "Deliver everything again"),
+    Command("sort_alerts", "s", "sort", "s", "sort", "Order: time, symbol, rule, since"),
+    Command("turn_alerts", "S", "reverse", "S", "", "Turn the order round"),
+    Command("copy_alert", "y", "copy", "y", "", "Copy the alert under the cursor"),
+    Command("export_alerts", "e", "export", "e", "", "Export them: CSV, Parquet, or a picture"),
+    *(
+        Command(f"alerts_to_{key}", key, f"list('{key}')", key, "", f"To list {key}: {name}")
+        for key, name in LISTS
+    ),
+)
+
 HEALTH = (
     Command("leave_health", "escape", "back", "Esc", "back", "Back to what was shown before"),
     Command("figure_down", "j,down", "move(1)", "j ↓", "move", "Next figure"),
@@ -123,6 +152,26 @@ HEALTH = (
     Command("copy_figure", "y", "copy", "y", "copy", "Copy the figure under the cursor"),
     *(
         Command(f"health_to_{key}", key, f"list('{key}')", key, "", f"To list {key}: {name}")
+        for key, name in LISTS
+    ),
+)
+
+RULES = (
+    Command("leave_rules", "escape", "back", "Esc", "back", "Back to what was shown before"),
+    Command("rule_down", "j,down", "move(1)", "j ↓", "move", "Next rule"),
+    Command("rule_up", "k,up", "move(-1)", "k ↑", "", "Previous rule"),
+    Command("switch", "t", "switch", "t", "on, off", "Switch the rule on, or off"),
+    Command("edit_rule", "enter", "edit", "Enter", "edit", "Write another condition, and try it"),
+    Command("new_rule", "A", "new", "A", "new", "Write a new rule"),
+    Command("remove_rule", "X", "remove", "X", "remove", "Remove your own rule; asks first"),
+    Command("find_rule", "slash", "find", "/", "find", "Find by name or condition; on, off"),
+    Command("copy_rule", "y", "copy", "y", "copy", "Copy the condition"),
+    Command("first_rule", "g,home", "end(0)", "g", "", "First rule"),
+    Command("last_rule", "G,end", "end(1)", "G", "", "Last rule"),
+    Command("rules_on", "ctrl+d,pagedown", "page(1)", "ctrl-d", "", "Half a page down"),
+    Command("rules_back", "ctrl+u,pageup", "page(-1)", "ctrl-u", "", "Half a page up"),
+    *(
+        Command(f"rules_to_{key}", key, f"list('{key}')", key, "", f"To list {key}: {name}")
         for key, name in LISTS
     ),
 )

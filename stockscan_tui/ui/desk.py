@@ -12,6 +12,7 @@ from stockscan_tui.scan.expression import Expression, Names, parse
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.lists import Toplist, lists
 from stockscan_tui.scan.watchlists import Watchlists
+from stockscan_tui.ui.ruling import DryRun, RulesSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Desk:
         config: The config file in which changes are kept; None for the usual one.
         keeps: Whether changes are kept at all.
         read_own: Reads the user's table and watchlists; not for the screen's thread.
+        rules: The rules file; None where there is none to be had.
+        dry_run: Plays a rule over saved sessions; None where there are none.
     """
 
     lists: tuple[Toplist, ...] = field(default_factory=lists)
@@ -43,3 +46,5 @@ class Desk:
     config: Path | None = None
     keeps: bool = False
     read_own: Callable[[str], Own] = field(default=lambda _current: Own())
+    rules: RulesSource | None = None
+    dry_run: DryRun | None = None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.study import Study
+from stockscan_tui.scan.rules import Rules
 
 
 class Player(Protocol):
-    """A run in progress; no method waits, but `join`."""
+    """A run in progress; no method waits, but `fired_between`."""
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest picture of the market, None before the first."""
@@ -42,6 +44,14 @@ class Player(Protocol):
         """Let the next pictures carry the user's watchlists and table."""
         ...
 
+    def know_rules(self, rules: Rules) -> None:
+        """Let these rules be watched, and no others."""
+        ...
+
+    def on_fired(self, listener: Callable[[Sequence[Fired]], None]) -> None:
+        """Let alerts be told as they fire, from another thread; `listener` must not wait."""
+        ...
+
     def seek(self, ns: int) -> None:
         """Move a replay to an instant, in ns since 1970."""
         ...
@@ -62,6 +72,15 @@ class Player(Protocol):
 
     def studied(self) -> Study | None:
         """Return what was read last; None while nothing was asked for or read."""
+        ...
+
+    def fired_between(self, begin_ns: int, end_ns: int, most: int) -> Sequence[Fired]:
+        """Read the alerts stored from one instant up to another (ns since 1970), oldest first; of
+        more than `most` the newest. Not for the interface's thread.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
         ...
 
     def stop(self) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import date
 
 from stockscan_tui.market.calendar import MINUTE_NS
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.minutes import MinuteBars, Minutes
 from stockscan_tui.market.snapshot import HISTORY_MINUTES, Phase, Snapshot
-from stockscan_tui.market.study import Fired, Study
+from stockscan_tui.market.study import Study
 from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.ui.player import Player
 
@@ -42,6 +43,8 @@ class Studying:
         self._held: tuple[MinuteBars, ...] = ()
         self._closed = SymbolBars.none()
         self._last: tuple[float, ...] = ()
+        self._alerts_key: tuple[object, ...] = (None, None, None)
+        self._alerts: tuple[Fired, ...] = ()
         self._bars = SymbolBars.none()
 
     def look(self, snapshot: Snapshot, symbol: str, now_s: float) -> None:
@@ -92,8 +95,17 @@ class Studying:
 
     def alerts(self, snapshot: Snapshot) -> tuple[Fired, ...]:
         """Return the symbol's alerts up to the picture's instant, oldest first."""
-        known = self._study.alerts if self._study is not None else ()
-        return tuple(fired for fired in known if fired.ts_ns <= snapshot.event_ns)
+        key = (self._study, snapshot.fired, self._asked[0])
+        if any(new is not old for new, old in zip(key, self._alerts_key, strict=True)):
+            self._alerts_key, self._alerts = key, self._joined(snapshot)
+        return tuple(one for one in self._alerts if one.ts_ns <= snapshot.event_ns)
+
+    def _joined(self, snapshot: Snapshot) -> tuple[Fired, ...]:
+        """Return what was stored with what the picture has: a fresh alert is not stored yet."""
+        stored = self._study.alerts if self._study is not None else ()
+        fresh = (one for one in snapshot.fired if one.symbol == self._asked[0])
+        by_id = {one.alert_id: one for one in (*stored, *fresh)}
+        return tuple(sorted(by_id.values(), key=lambda one: one.ts_ns))
 
     def read_from(self, snapshot: Snapshot) -> int:
         """Return the first minute from which every bar is known, as far as it was stored."""

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from stockscan_tui.market.snapshot import Snapshot
+from stockscan_tui.ui.alerting import Courier
 from stockscan_tui.ui.app import Opening, StockscanApp
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.screens.board import BoardScreen
@@ -91,12 +92,13 @@ def on_stage(
     wait: bool = True,
     desk: Desk | None = None,
     start: Callable[[Opening], FakePlayer] | None = None,
+    courier: Courier | None = None,
 ) -> StockscanApp:
     """Run `act` on a running application; returns it after its end."""
     player = FakePlayer(market() if snapshot is None else snapshot)
     clock = HandClock()
     app = StockscanApp(start or (lambda _opening: player), title="day.dbn.zst", clock=clock,
-                       desk=desk or Desk(gates=None))  # fmt: skip
+                       desk=desk or Desk(gates=None), alerting=courier)  # fmt: skip
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from datetime import date, time, timedelta
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import BarSource
 from stockscan_tui.market.calendar import (
     MINUTE_NS,
@@ -20,9 +22,11 @@ from stockscan_tui.market.calendar import (
     new_york_ns,
     new_york_time,
 )
+from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import (
+    MOST_FIRED,
     CloseSource,
     Feed,
     Floats,
@@ -33,8 +37,9 @@ from stockscan_tui.market.snapshot import (
     Snapshot,
     Timeline,
 )
-from stockscan_tui.market.study import Fired, Study
+from stockscan_tui.market.study import Study
 from stockscan_tui.market.symbol_bars import SymbolBars
+from stockscan_tui.scan.rules import Rules
 
 # Monday 2026-06-15, 10:41:07 in New York.
 NOW_NS = 1_781_530_200 * SECOND_NS + 71 * MINUTE_NS + 7 * SECOND_NS
@@ -195,6 +200,34 @@ def _stored(symbol: str, event_ns: int, leap: int, mark: float) -> Study:
     return Study(symbol, bars, alerts, whole=True, leap=leap)
 
 
+def alerts_of(snapshot: Snapshot, count: int, every_s: float = 23.0) -> tuple[Fired, ...]:
+    """Return the last alerts of a market, oldest first, the newest two seconds old."""
+    rules = ("move", "running up", "gap up", "volume spike 10")
+    rows = [row for row in snapshot.by_symbol.tolist() if snapshot.mark[row] > 0]
+    found = []
+    for n in reversed(range(count)):
+        row = rows[(n * 7) % len(rows)]
+        price = round(float(snapshot.mark[row]) * (1 + 0.004 * ((n * 5) % 9 - 4)), 2)
+        ts_ns = snapshot.event_ns - 2 * SECOND_NS - int(n * every_s * SECOND_NS) - n
+        values = packed({"chg": 3.0 + n % 7, "rvol": 2.5 + n % 3}.items())
+        found.append(Fired(ts_ns, snapshot.symbols[row], rules[n % 4], price, values,
+                           late=n % 13 == 5, gated=n % 11 == 7))  # fmt: skip
+    return tuple(found)
+
+
+def alerted(snapshot: Snapshot, count: int = 30, every_s: float = 23.0) -> Snapshot:
+    """Return the snapshot of a market that has had so many alerts."""
+    fired = alerts_of(snapshot, count, every_s)
+    names = [one.symbol for one in fired]
+    return replace(
+        snapshot,
+        fired=fired[-MOST_FIRED:],
+        fired_by_rule=dict(Counter(one.rule for one in fired)),
+        alerts=np.array([names.count(symbol) for symbol in snapshot.symbols], np.int64),
+        cache={},
+    )
+
+
 class FakePlayer:
     """Shows the snapshot it is given and remembers what it was asked."""
 
@@ -207,6 +240,11 @@ class FakePlayer:
         self.moves: list[tuple[str, int]] = []
         self.wanted: frozenset[IndicatorKey] = frozenset()
         self.own = Own()
+        self.rules = Rules()
+        self.tell_fired: Callable[[Sequence[Fired]], None] = lambda _: None
+        self.stored_alerts: Sequence[Fired] = ()
+        self.questions: list[tuple[int, int, int]] = []
+        self.unreadable = ""
         self._focus: str | None = None
         self.asked: list[str | None] = []
         self.ready: Callable[[], None] = lambda: None
@@ -217,6 +255,18 @@ class FakePlayer:
 
     def know_own(self, own: Own) -> None:
         self.own = own
+
+    def know_rules(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def on_fired(self, listener: Callable[[Sequence[Fired]], None]) -> None:
+        self.tell_fired = listener
+
+    def fired_between(self, begin_ns: int, end_ns: int, most: int) -> Sequence[Fired]:
+        self.questions.append((begin_ns, end_ns, most))
+        if self.unreadable:
+            raise StoreError(self.unreadable)
+        return [one for one in self.stored_alerts if begin_ns <= one.ts_ns < end_ns][-most:]
 
     def snapshot(self) -> Snapshot | None:
         return focus(self.now, self._focus) if self.now is not None else None

@@ -128,7 +128,7 @@ def test_typing_narrows_by_name_doc_and_label_and_keeps_every_sign() -> None:
 def test_a_single_sign_finds_the_key() -> None:
     async def act(stage: Stage) -> None:
         await stage.press("slash", "S")
-        await stage.until(lambda: "2 found" in stage.text())
+        await stage.until(lambda: "3 found" in stage.text())
         assert "Turn the order round" in stage.text()
         await stage.press("backspace", *"ctrl-p")
         await stage.until(lambda: "Command palette" in stage.text())

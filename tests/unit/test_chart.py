@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
-from stockscan_tui.market.study import Fired
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.ui.widgets.chart import ChartData
 from stockscan_tui.ui.widgets.chart.candles import candles_of

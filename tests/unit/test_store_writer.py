@@ -72,6 +72,8 @@ def test_contract_views_have_the_promised_columns_and_types(path: Path) -> None:
             "rule VARCHAR",
             f"price {price}",
             "values VARCHAR",
+            "late BOOLEAN",
+            "gated BOOLEAN",
         ],
         "coverage": [
             "session_date DATE",

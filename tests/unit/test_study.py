@@ -17,8 +17,9 @@ from stockscan_tui.clock import SystemClock
 from stockscan_tui.errors import StoreError
 from stockscan_tui.feed.splits import Split, Splits
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.snapshot import Snapshot
-from stockscan_tui.market.study import Fired, Study
+from stockscan_tui.market.study import Study
 from stockscan_tui.run import replay
 from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from stockscan_tui.run.study import DAYS_BEFORE, Studies

@@ -60,6 +60,7 @@ class Metric:
         doc: A sentence that says what it is.
         takes: What may stand in brackets.
         signed: Whether its sign is a direction, up or down.
+        windows: The windows it allows; empty for all up to MAX_WINDOW_MINUTES.
         sampled: Whether it counts a sample of the tape on EQUS.MINI, so that its title takes a ~.
     """
 
@@ -71,6 +72,7 @@ class Metric:
     takes: Takes = Takes.NOTHING
     signed: bool = False
     sampled: bool = False
+    windows: tuple[int, ...] = ()
 
     @property
     def example(self) -> str:
@@ -117,7 +119,11 @@ def key_of(metric: Metric, arguments: tuple[str, ...]) -> MetricKey | str:
     if metric.takes is Takes.PERIOD:
         return _with_period(metric, arguments)
     if not arguments:
-        return MetricKey(metric.name)
+        return (
+            f"{metric.name} takes {metric.takes.value}."
+            if metric.windows
+            else MetricKey(metric.name)
+        )
     if metric.takes is Takes.NOTHING:
         return f"{metric.name} takes nothing in brackets."
     if len(arguments) > 1:
@@ -132,6 +138,9 @@ def _with_one(metric: Metric, said: str) -> MetricKey | str:
     if metric.takes is Takes.SPAN or window is None:
         return f"{metric.name} takes {metric.takes.value}; sessions are {', '.join(SPANS)}."
     minutes = int(window.group(1))
+    if metric.windows and minutes not in metric.windows:
+        allowed = ", ".join(f"{each}m" for each in metric.windows)
+        return f"{metric.name}({said}): its windows are {allowed}."
     if not 1 <= minutes <= MAX_WINDOW_MINUTES:
         return f"{metric.name}({said}): a window is 1 to {MAX_WINDOW_MINUTES} minutes."
     return MetricKey(metric.name, window=minutes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stockscan_tui.market.metrics.metric import DAY, SPANS, Metric, MetricKey, Takes, Unit
-from stockscan_tui.market.snapshot import Floats, Snapshot
+from stockscan_tui.market.snapshot import OPENING_WINDOWS, Floats, Snapshot
 
 BOTH = Takes.WINDOW_OR_SPAN
 
@@ -139,6 +139,11 @@ def _gap_dollars(s: Snapshot, _: MetricKey) -> Floats:
     return _opening(s) - s.prev_close
 
 
+def _opening_range(s: Snapshot, key: MetricKey, end: int) -> Floats:
+    found = s.opening.get(key.window)
+    return np.full(len(s.symbols), np.nan) if found is None else found[end]
+
+
 def _vwap(s: Snapshot, key: MetricKey) -> Floats:
     if not key.span:
         return s.vwap
@@ -210,6 +215,12 @@ METRICS = (
            "The lowest good trade of regular hours; before them, of pre-market.", takes=BOTH),
     Metric("close", "CLOSE", Unit.PRICE, _close,
            "Today's regular close: the last trade before the end until the official one is there."),
+    Metric("or_high", "ORH", Unit.PRICE, lambda s, key: _opening_range(s, key, 0),
+           "The high of the first minutes of regular hours, once they are over.",
+           takes=Takes.WINDOW, windows=OPENING_WINDOWS),
+    Metric("or_low", "ORL", Unit.PRICE, lambda s, key: _opening_range(s, key, 1),
+           "The low of the first minutes of regular hours, once they are over.",
+           takes=Takes.WINDOW, windows=OPENING_WINDOWS),
     Metric("range", "RNG", Unit.PRICE, _range, "High less low.", takes=BOTH),
     Metric("range_pct", "RNG%", Unit.PERCENT, _range_percent,
            "High against low, in percent.", takes=BOTH),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stockscan_tui.market.metrics import MetricKey, values_of
-from stockscan_tui.market.snapshot import Flags, Floats, Snapshot, Words
+from stockscan_tui.market.snapshot import Flags, Floats, RowSymbols, Snapshot, Words
 from stockscan_tui.scan.expression import tree
 from stockscan_tui.scan.expression.memory import Memory
 
@@ -87,8 +87,8 @@ class Evaluation:
         return self._all(empty) if result is None else result
 
     def _compare(self, values: list[Numbers], signs: Sequence[str]) -> Flags:
-        result: Flags | np.bool_ = np.True_
-        for left, sign, right in zip(values, signs, values[1:], strict=False):
+        result = _compared(values[0], signs[0], values[1])
+        for left, sign, right in zip(values[1:], signs[1:], values[2:], strict=False):
             result = result & _compared(left, sign, right)
         return result if isinstance(result, np.ndarray) else self._all(bool(result))
 
@@ -102,6 +102,11 @@ class Evaluation:
 
     def _begins(self, node: tree.Begins) -> Flags:
         symbols = self.snapshot.symbols
+        if isinstance(symbols, RowSymbols):
+            return self._begin(node, symbols.names)[symbols.slot]
+        return self._begin(node, symbols)
+
+    def _begin(self, node: tree.Begins, symbols: Sequence[str]) -> Flags:
         known = self.found.get(node)
         # The same object may have grown.
         if known is not None and known[0] is symbols and len(known[1]) == len(symbols):

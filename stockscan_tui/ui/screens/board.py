@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Input
 
 from stockscan_tui.errors import UsageError
@@ -27,6 +28,7 @@ from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.keeping import Keeping
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.telling import Telling, proof_of
+from stockscan_tui.ui.widgets.alerts.recent import AlertLine, RecentAlerts
 from stockscan_tui.ui.widgets.detail import Detail
 from stockscan_tui.ui.widgets.filter_field import FilterField
 from stockscan_tui.ui.widgets.leaderboard import Leaderboard
@@ -37,6 +39,7 @@ from stockscan_tui.ui.widgets.timeline import TimelineBar
 PANEL_FROM = 170
 STRIP_FROM = 112
 STRIP_ROWS_FROM = 32
+ALERT_LINE_FROM = 16
 DETAIL_AFTER_S = 0.15
 DETAIL_AFTER_MOVE_S = 0.05
 
@@ -75,10 +78,15 @@ class BoardScreen(Screen[None]):
         with Horizontal(id="middle"):
             with Vertical(id="table"):
                 yield Leaderboard(self._ranking)
-                yield Detail(id="strip")
-            yield Detail(id="panel")
+                with Horizontal(id="strip"):
+                    yield Detail()
+                    yield RecentAlerts()
+            with Vertical(id="panel"):
+                yield Detail()
+                yield RecentAlerts()
         yield TimelineBar()
         yield HintLine()
+        yield AlertLine()
         yield HintLine(id="proof")
         yield KeyLine((*BOARD, *EVERYWHERE))
 
@@ -96,7 +104,9 @@ class BoardScreen(Screen[None]):
         panel = width >= PANEL_FROM
         self.query_one("#panel").display = panel
         tall = height >= STRIP_ROWS_FROM
-        self.query_one("#strip").display = not panel and width >= STRIP_FROM and tall
+        strip = not panel and width >= STRIP_FROM and tall
+        self.query_one("#strip").display = strip
+        self.query_one(AlertLine).display = not panel and not strip and height >= ALERT_LINE_FROM
         self.query_one("#proof").display = height >= 20
 
     # --- pictures -------------------------------------------------------------------------------
@@ -151,6 +161,10 @@ class BoardScreen(Screen[None]):
         said = self._typing() if typing else self._telling.hint(snapshot)
         hint.show(" " + printable(said))
         proof.show(" " + proof_of(snapshot, max(self.size.width - 2, 1)))
+        for recent in self.query(AlertLine):
+            recent.show(snapshot)
+        for beside in self._beside:
+            beside.query_one(RecentAlerts).show(snapshot)
 
     def _typing(self) -> str:
         """Return what is said while a filter is typed."""
@@ -169,9 +183,13 @@ class BoardScreen(Screen[None]):
         self._detail_waits = False
         if self._snapshot is None or not self.ready:
             return
-        for detail in self.query(Detail):
-            if detail.display:
-                detail.show(self._snapshot, self._ranking.selected)
+        for beside in self._beside:
+            beside.query_one(Detail).show(self._snapshot, self._ranking.selected)
+
+    @property
+    def _beside(self) -> list[Widget]:
+        """The room beside or below the table, where there is one."""
+        return [room for room in self.query("#strip, #panel") if room.display]
 
     def refresh_order(self) -> None:
         """Order the rows anew at once: after a change of list, filter, order or gates."""

@@ -20,7 +20,7 @@ from stockscan_tui.market.metrics import REGISTRY
 from stockscan_tui.market.text import printable
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.lists import Toplist, lists
-from stockscan_tui.ui.commands import BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL, Command
+from stockscan_tui.ui.commands import ALERTS, BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL, Command
 from stockscan_tui.ui.marks import MARKS, NOT_OFFICIAL
 
 Section = tuple[str, Sequence[Command]]
@@ -28,6 +28,7 @@ SECTIONS: tuple[Section, ...] = (
     ("Everywhere", EVERYWHERE),
     ("Board", BOARD),
     ("Symbol", SYMBOL),
+    ("Alerts, after a", ALERTS),
     ("Health panel, after h", HEALTH),
     ("Through time", REPLAY),
 )

@@ -19,7 +19,7 @@ from stockscan_tui.ui.figures import LABEL_CELLS, brief_figures, change_of
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 FIGURE_CELLS = 34
-CHART_ROWS = 12
+CHART_ROWS, CHART_CELLS = 12, 20
 
 
 def block_chart(values: list[float], height: int) -> list[str]:
@@ -94,7 +94,7 @@ class Detail(Widget):
             return Text("")
         width, height = self.size
         lines = self._figures(self._snapshot, self._row)
-        if width >= 2 * FIGURE_CELLS + 20:
+        if height <= CHART_ROWS and width >= FIGURE_CELLS + CHART_CELLS:
             return self._beside(lines, width, height)
         return self._above(lines, width, height)
 
@@ -110,7 +110,8 @@ class Detail(Widget):
         """Figures in one or two columns; to their right the chart, and the minutes below it."""
         title, *rest = lines
         rows = height - 1
-        columns = [rest[at : at + rows] for at in range(0, len(rest), rows)][:2]
+        most = 2 if width >= 2 * FIGURE_CELLS + CHART_CELLS else 1
+        columns = [rest[at : at + rows] for at in range(0, len(rest), rows)][:most]
         room = width - FIGURE_CELLS * len(columns) - 4
         right = self._chart(room, rows if rows <= CHART_ROWS else CHART_ROWS)
         table = self._minutes(rows - len(right) - 1)

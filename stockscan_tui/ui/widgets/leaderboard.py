@@ -221,6 +221,11 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
         """How many rows are in view."""
         return max(self.size.height - 1, 1)
 
+    @property
+    def cursor_line(self) -> int:
+        """The screen's line on which the selected row stands."""
+        return self.region.y + 1 + self._ranking.cursor - int(self.scroll_offset.y)
+
     def reveal(self) -> None:
         """Scroll so that the selected row is in view."""
         place, top = self._ranking.cursor, self.scroll_offset.y

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from stockscan_tui.market.calendar import TradingDay
-from stockscan_tui.market.study import Fired
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
 
 

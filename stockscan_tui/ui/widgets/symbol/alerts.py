@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from stockscan_tui.market.calendar import new_york_time
-from stockscan_tui.market.study import Fired
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.widgets.symbol.listing import Listing, Palette

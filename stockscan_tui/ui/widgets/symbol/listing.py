@@ -115,6 +115,11 @@ class Listing(Widget, can_focus=True, inherit_bindings=False):
         """How many rows are in view."""
         return max(self.size.height - self.HEAD, 1)
 
+    @property
+    def cursor_line(self) -> int:
+        """The screen's line on which the row under the cursor stands."""
+        return self.content_region.y + self.HEAD + self.cursor - self._top
+
     def move_to(self, place: int) -> None:
         """Put the cursor on a row, as near as there is one."""
         self.cursor = max(0, min(place, self.count - 1))

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from stockscan_tui.market.calendar import TradingDay
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.snapshot import Snapshot
-from stockscan_tui.market.study import Fired
 from stockscan_tui.market.symbol_bars import SymbolBars
 from stockscan_tui.market.verdicts import verdicts
 from stockscan_tui.scan.picking import Picker

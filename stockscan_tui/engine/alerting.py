@@ -1,0 +1,406 @@
+"""Rules over the market as it goes on: what fires, in the order of event time.
+
+Seconds are noted by the compiled path and evaluated together, a minute's at most: each as the
+market stood when it ended, so that it makes no difference how many are evaluated at once. Move
+rules fire on the very record. It belongs to the engine's thread; `know` may be called by any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+
+from stockscan_tui.market import kernel as k
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.fired import Fired, packed
+from stockscan_tui.market.instants import Instants, all_symbols, instants_of
+from stockscan_tui.market.metrics import MetricKey, percent_over, rank, values_of
+from stockscan_tui.market.snapshot import Feed, Flags, Integers
+from stockscan_tui.market.state import Market
+from stockscan_tui.market.view import Photographer
+from stockscan_tui.scan.expression import Expression, Names, parse
+from stockscan_tui.scan.gates import Gates, gate_text
+from stockscan_tui.scan.presence import LISTED
+from stockscan_tui.scan.rules import Rule, Rules
+from stockscan_tui.scan.rules.moves import Moves
+from stockscan_tui.scan.rules.watch import Watched, in_scope, memories_of
+
+LATE_NS = 60 * SECOND_NS
+FLUSH_NS = 30_000_000
+_CHANGE = MetricKey("chg")
+# The lists whose first symbols are the leaderboard: by what, and whether the smallest come first.
+_LEADING = ((_CHANGE, False), (_CHANGE, True), (MetricKey("chg", 5), False))
+
+
+class Prime(Enum):
+    """For which rules what is true already does not fire."""
+
+    NONE = "none"
+    NEW = "new"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What alerts are made of, besides the market.
+
+    Attributes:
+        photographer: Makes pictures of it.
+        gates: What keeps noise off the board, and off delivery.
+        names: What may stand in a gate besides metrics.
+        feed: What is being played.
+        closes_known: Whether changes are against previous closes.
+        suspicious: Whether a symbol's overnight move looks like a split, by slot.
+        behind_ns: For how long what happened at an instant has been over, in ns.
+    """
+
+    photographer: Photographer
+    gates: Gates
+    names: Names
+    feed: Callable[[], Feed]
+    closes_known: Callable[[], bool]
+    suspicious: Callable[[int], bool]
+    behind_ns: Callable[[int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A move rule that a record has fired."""
+
+    watched: Watched
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What has fired, the rule's place among the rules, and the symbol's slot."""
+
+    fired: Fired
+    place: int
+    slot: int
+
+
+class Alerting:
+    """The rules of one engine."""
+
+    def __init__(self, market: Market, ground: Ground) -> None:
+        self._market = market
+        self._ground = ground
+        self._rules = Rules()
+        self._wanted: Rules | None = None
+        self._watched: tuple[Watched, ...] = ()
+        self._moves = Moves(market, (), ground.suspicious)
+        self._moved: list[_Moved] = []
+        self._rows: list[Integers] = []
+        self._begun = False
+        self._known = True
+        self._closed_ns = 0
+        self._alerts: Integers = np.zeros(0, np.int64)
+        self._members: Flags | None = None
+        self._suspects: Flags = np.zeros(0, np.bool_)
+        self._gate: tuple[str, Expression] = ("", parse(""))
+        self._fired: list[Fired] = []
+
+    # --- any thread -------------------------------------------------------------------------
+
+    def know(self, rules: Rules) -> None:
+        """Let these rules be watched from the next second on, and no others."""
+        self._wanted = rules
+
+    # --- the engine's thread ----------------------------------------------------------------
+
+    @property
+    def begun(self) -> bool:
+        """Whether rules are watched."""
+        return self._begun
+
+    def begin(self, event_ns: int, prime: Prime) -> None:
+        """Watch from now on.
+
+        Args:
+            event_ns: Now.
+            prime: For which rules what is true already does not fire.
+        """
+        self._begun = True
+        # The last full minute is what windows and ages are as of.
+        self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
+        self._alerts = self._market.alerts.copy()
+        self._take_up(event_ns, prime)
+
+    def restored(self, event_ns: int) -> None:
+        """The market has been put back: go on from what rules remembered then."""
+        self._rows, self._moved, self._fired = [], [], []
+        if self._begun:
+            self.begin(event_ns, Prime.NEW)
+
+    def look(self, event_ns: int) -> None:
+        """Take up other rules, if there are any."""
+        if self._wanted is None or not self._begun:
+            return
+        self.flush()
+        self._take_up(event_ns, Prime.NEW)
+
+    def turn(self, event_ns: int) -> None:
+        """Another session, or another day, has begun."""
+        if self._begun:
+            self._alerts = self._market.alerts.copy()
+            self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
+            self._members = None
+            self._level()
+
+    def relevel(self) -> None:
+        """Closes or splits are known that were not before."""
+        if not self._begun:
+            return
+        if self._ground.closes_known() != self._known:
+            self._take_up(self._closed_ns, Prime.NONE)
+        else:
+            self._level()
+
+    def add(self, slots: Sequence[int]) -> None:
+        """Some symbols are new."""
+        if self._begun and self._market.ctl[k.LEVELS]:
+            self._moves.add(slots)
+
+    def moved(self) -> None:
+        """A record has reached a level."""
+        market = self._market
+        slot, ts_ns = int(market.ctl[k.MOVED]) - 1, int(market.ctl[k.MOVED_NS])
+        fired = self._moves.look(slot, ts_ns)
+        if not fired:
+            return
+        row = np.zeros(k.INSTANT_WIDTH, np.int64)
+        k.note_instant(market.state, market.bars, slot, ts_ns + 1, row, 0)
+        row[k.INSTANT_NS] = ts_ns
+        for watched, price in fired:
+            self._moved.append(_Moved(watched, price))
+            self._rows.append(row)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to evaluate."""
+        return bool(self._moved) or int(self._market.ctl[k.INSTANTS]) > 0
+
+    def flush(self) -> None:
+        """Evaluate the seconds that are over, and the records that have reached a level."""
+        market = self._market
+        count = int(market.ctl[k.INSTANTS])
+        found: list[_Told] = []
+        if count:
+            columns = instants_of(market, count)
+            market.ctl[k.INSTANTS] = 0
+            found += self._evaluate(columns)
+        if self._moved:
+            found += self._tell_moves()
+        self._take(found)
+
+    def close_second(self, ns: int) -> None:
+        """Let the second that ends at `ns` be over, and evaluate all there is."""
+        if self._begun:
+            self._market.close_second(ns)
+            if int(self._market.ctl[k.SEEN_COUNT]):
+                # There was no room.
+                self.flush()
+                self._market.close_second(ns)
+            self.flush()
+
+    def close_minute(self, boundary_ns: int) -> None:
+        """Evaluate all symbols at a minute's close, after what was reckoned at it."""
+        if not self._begun:
+            return
+        market = self._market
+        self._closed_ns = boundary_ns
+        self._alerts = market.alerts.copy()
+        if self._rules.watched and market.count:
+            columns = all_symbols(market, boundary_ns)
+            self._list_members(columns)
+            self._take(self._evaluate(columns, whole=True))
+        suspects = market.split_suspect[: market.count]
+        if self._scoped() or not np.array_equal(suspects, self._suspects):
+            self._level()
+
+    def take_fired(self) -> list[Fired]:
+        """Return what has fired since this was asked last, in the order of event time."""
+        fired, self._fired = self._fired, []
+        return fired
+
+    # --- how ----------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Let the compiled path note what rules need."""
+        ctl = self._market.ctl
+        ctl[k.WATCHING] = any(watched.condition is not None for watched in self._watched)
+
+    def _take_up(self, event_ns: int, prime: Prime) -> None:
+        """Take up the rules that are wanted."""
+        if self._wanted is not None:
+            self._rules, self._wanted = self._wanted, None
+        market, rules = self._market, self._rules.watched
+        memories, new = memories_of(rules, market.rule_memories)
+        market.rule_memories = memories
+        known = self._known = self._ground.closes_known()
+        self._watched = tuple(
+            Watched(rule, memories[rule.condition], place, _condition(rule, known))
+            for place, rule in enumerate(rules)
+        )
+        by_record = [watched for watched in self._watched if watched.condition is None]
+        self._moves = Moves(market, by_record, self._ground.suspicious)
+        fresh = [
+            watched
+            for watched in self._watched
+            if prime is Prime.ALL or (prime is Prime.NEW and watched.rule.condition in new)
+        ]
+        if fresh and market.count:
+            self._prime(fresh, event_ns)
+        self._level()
+        self._watch()
+
+    def _prime(self, fresh: Iterable[Watched], event_ns: int) -> None:
+        columns = all_symbols(self._market, event_ns)
+        view = self._view(columns, whole=True)
+        self._list_members(columns)
+        for watched in fresh:
+            if self._market.session in watched.rule.sessions:
+                whole = replace(watched.rule, move=0.0)
+                condition = _condition(watched.rule, False)
+                Watched(whole, watched.memory, watched.place, condition).prime(view, self._members)
+
+    def _view(self, columns: Integers, *, whole: bool = False) -> Instants:
+        more = self._market.count - len(self._alerts)
+        if more > 0:
+            self._alerts = np.concatenate([self._alerts, np.zeros(more, np.int64)])
+        return Instants(
+            self._ground.photographer,
+            columns,
+            self._closed_ns,
+            feed=self._ground.feed(),
+            alerts=self._alerts,
+            closes_known=self._known,
+            whole=whole,
+        )
+
+    def _evaluate(self, columns: Integers, *, whole: bool = False) -> list[_Told]:
+        """Return what fires at some rows, which are in the order of time."""
+        market = self._market
+        view = self._view(columns, whole=whole)
+        # What looks like a split waits for a word on it.
+        waits = view.split_suspect if view.split_suspect.any() else None
+        fired = []
+        for watched in self._watched:
+            if watched.condition is not None and market.session in watched.rule.sessions:
+                at = watched.fire(view, self._members, waits)
+                if len(at):
+                    fired.append((watched, at))
+        if not fired:
+            return []
+        shut = np.zeros(len(view.slot), np.bool_)
+        rows = np.unique(np.concatenate([at for _, at in fired]))
+        shut[rows] = ~self._gate_mask(self._view(columns[:, rows]))
+        return [told for watched, at in fired for told in self._told(watched, view, at, shut)]
+
+    def _told(self, watched: Watched, view: Instants, at: Integers, shut: Flags) -> Iterator[_Told]:
+        rule = watched.rule
+        keys = sorted(rule.keys | {_CHANGE}, key=str)
+        columns = [(str(key), values_of(key, view)[at].tolist()) for key in keys]
+        names = self._market.symbols.names
+        for place, row in enumerate(at.tolist()):
+            slot = int(view.slot[row])
+            fired = Fired(
+                ts_ns=int(view.ns[row]),
+                symbol=names[slot],
+                rule=rule.name,
+                price=float(view.mark[row]),
+                values=packed((name, column[place]) for name, column in columns),
+                gated=rule.gates and bool(shut[row]),
+            )
+            yield _Told(fired, watched.place, slot)
+
+    def _tell_moves(self) -> list[_Told]:
+        moved, columns = self._moved, np.stack(self._rows, axis=1)
+        self._moved, self._rows = [], []
+        view = self._view(columns)
+        shut = ~self._gate_mask(view)
+        names = self._market.symbols.names
+        closes = view.prev_close
+        found = []
+        for row, each in enumerate(moved):
+            slot, price = int(view.slot[row]), each.price / 1e9
+            change = float(percent_over(np.array([price]), closes[row : row + 1])[0])
+            rule = each.watched.rule
+            fired = Fired(
+                ts_ns=int(view.ns[row]),
+                symbol=names[slot],
+                rule=rule.name,
+                price=price,
+                values=packed((("chg", change), ("prev_close", float(closes[row])))),
+                gated=rule.gates and bool(shut[row]),
+            )
+            found.append(_Told(fired, each.watched.place, slot))
+        return found
+
+    def _take(self, found: list[_Told]) -> None:
+        """Count what has fired, in the order of time, then of the rules, then of the symbols."""
+        market = self._market
+        found.sort(key=lambda told: (told.fired.ts_ns, told.place, told.fired.symbol))
+        for told in found:
+            fired = told.fired
+            if self._ground.behind_ns(fired.ts_ns) > LATE_NS:
+                fired = replace(fired, late=True)
+            market.alerts[told.slot] += 1
+            market.take_fired((fired,))
+            self._fired.append(fired)
+
+    # --- gates, leaderboards, levels ------------------------------------------------------------
+
+    def _gate_mask(self, view: Instants) -> Flags:
+        text = gate_text(view.session, view.feed.dataset, self._ground.gates)
+        if text != self._gate[0]:
+            self._gate = (text, parse(text, self._ground.names))
+        return self._gate[1].mask(view)
+
+    def _scoped(self) -> bool:
+        """Whether a move rule is for some symbols only."""
+        return any(
+            w.condition is None and (w.rule.scope != "all" or not w.rule.filter.empty)
+            for w in self._watched
+        )
+
+    def _list_members(self, columns: Integers) -> None:
+        """Find out who is on the leaderboard."""
+        if not any(watched.rule.scope == "toplist" for watched in self._watched):
+            return
+        view = self._view(columns, whole=True)
+        members = np.zeros(self._market.count, np.bool_)
+        passed = np.flatnonzero(self._gate_mask(view))
+        by_name = sorted(passed.tolist(), key=view.symbols.__getitem__)
+        for key, ascending in _LEADING:
+            order = rank(view, key, ascending=ascending, rows=np.array(by_name, np.int64))
+            known = np.isfinite(values_of(key, view)[order])
+            members[view.slot[order[known][:LISTED]]] = True
+        self._members = members
+
+    def _level(self) -> None:
+        """Set the prices that move rules wait for."""
+        market = self._market
+        members: dict[int, Flags] = {}
+        if self._scoped() and market.count:
+            view = self._view(all_symbols(market, self._closed_ns), whole=True)
+            for watched in self._watched:
+                if watched.condition is None:
+                    inside = in_scope(watched.rule, view, self._members)
+                    members[watched.place] = inside & watched.rule.filter.mask(view)
+        self._suspects = market.split_suspect[: market.count].copy()
+        self._moves.level(members)
+
+
+def _condition(rule: Rule, closes_known: bool) -> Expression | None:
+    """Return what a rule is evaluated by; None where records fire it.
+
+    Without previous closes there are no levels to wait for: a move is then looked at each second.
+    """
+    if rule.when is not None:
+        return rule.when
+    return None if closes_known else parse(f"abs(chg) >= {rule.move:g}")

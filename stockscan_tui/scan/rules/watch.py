@@ -1,0 +1,144 @@
+"""Evaluates rules over symbols at instants, and says where they fire; the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.instants import Instants
+from stockscan_tui.market.rule_memory import RuleMemory
+from stockscan_tui.market.snapshot import Flags, Floats, Integers
+from stockscan_tui.scan.expression import Expression, Memory, tree
+from stockscan_tui.scan.rules.firing import cross, fire, prime
+from stockscan_tui.scan.rules.rule import Rule
+
+_NOWHERE = np.zeros(0, np.int64)
+
+
+class _Sides(Memory):
+    """What the crossings of one rule need to know of the past, over rows of symbols."""
+
+    def __init__(self, crossings: Sequence[tree.Crosses], memory: RuleMemory) -> None:
+        super().__init__()
+        self._places = {node: place for place, node in enumerate(crossings)}
+        self._memory = memory
+        self.slot: Integers = np.zeros(0, np.int64)
+
+    def crossed(self, node: tree.Crosses, difference: Floats, event_ns: int) -> Flags:
+        found = np.zeros(len(difference), np.bool_)
+        cross(self.slot, difference, self._memory.sides[self._places[node]], found)
+        return found
+
+
+def crossings_of(rule: Rule) -> tuple[tree.Crosses, ...]:
+    """Return the crossings in a rule, each once."""
+    parts = [part for part in (rule.when, rule.filter, rule.rearm) if part is not None]
+    nodes = (node for part in parts for node in tree.walk(part.tree))
+    return tuple(dict.fromkeys(node for node in nodes if isinstance(node, tree.Crosses)))
+
+
+@dataclass(slots=True, eq=False)
+class Watched:
+    """A rule that is watched.
+
+    Attributes:
+        rule: Which.
+        memory: What it remembers.
+        place: Where it stands among the rules.
+        condition: What fires it; None of a move rule that fires on the record.
+    """
+
+    rule: Rule
+    memory: RuleMemory
+    place: int
+    condition: Expression | None
+    _sides: _Sides = field(init=False)
+    _crossings: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        crossings = crossings_of(self.rule)
+        self._crossings = len(crossings)
+        self._sides = _Sides(crossings, self.memory)
+
+    def holds(self, view: Instants, members: Flags | None) -> Flags:
+        """Return whether it holds, for each row.
+
+        Args:
+            view: The rows.
+            members: Who is on the leaderboard, by slot.
+        """
+        self.memory.grow(view.ground.count, self._crossings)
+        self._sides.slot = view.slot
+        rule = self.rule
+        # All parts are evaluated always, so that crossings miss nothing.
+        if self.condition is not None:
+            held = self.condition.mask(view, self._sides)
+        else:
+            held = np.ones(len(view.slot), np.bool_)
+        if not rule.filter.empty:
+            held = held & rule.filter.mask(view, self._sides)
+        return held & in_scope(rule, view, members) if rule.scope != "all" else held
+
+    def fire(self, view: Instants, members: Flags | None, waits: Flags | None = None) -> Integers:
+        """Return the rows at which it fires.
+
+        Args:
+            view: The rows, in the order of time.
+            members: Who is on the leaderboard, by slot.
+            waits: At which rows nothing fires; None for none.
+        """
+        rule, memory = self.rule, self.memory
+        holds = self.holds(view, members)
+        if waits is not None:
+            holds = holds & ~waits
+        rearms = rule.rearm.mask(view, self._sides) if rule.rearm is not None else holds
+        if not holds.any() and not memory.disarmed.any():
+            return _NOWHERE
+        rows = np.empty(len(holds), np.int64)
+        count = fire(
+            view.slot,
+            view.ns,
+            holds,
+            rearms,
+            rule.rearm is not None,
+            rule.once_a_day,
+            int(rule.cooldown_s * SECOND_NS),
+            memory.disarmed,
+            memory.last_ns,
+            rows,
+        )
+        memory.count += count
+        return rows[:count]
+
+    def prime(self, view: Instants, members: Flags | None) -> None:
+        """Take note of where it holds already: there it does not fire."""
+        holds = self.holds(view, members)
+        if self.rule.rearm is not None:
+            self.rule.rearm.mask(view, self._sides)
+        prime(view.slot, view.ns, holds, self.memory.disarmed, self.memory.last_ns)
+
+
+def in_scope(rule: Rule, view: Instants, members: Flags | None) -> Flags:
+    """Return whether a rule is for the symbols of some rows."""
+    none = np.zeros(len(view.slot), np.bool_)
+    if rule.scope == "toplist":
+        if members is None:
+            return none
+        known = view.slot < len(members)
+        none[known] = members[view.slot[known]]
+        return none
+    kind, _, name = rule.scope.partition(":")
+    if kind == "watchlist":
+        return view.signs.get(f"watched:{name}" if name else "watched", none)
+    return np.ones(len(view.slot), np.bool_)
+
+
+def memories_of(
+    rules: Sequence[Rule], before: Mapping[str, RuleMemory]
+) -> tuple[dict[str, RuleMemory], frozenset[str]]:
+    """Return what rules remember, by their condition, and the conditions that are new."""
+    found = {rule.condition: before.get(rule.condition) or RuleMemory() for rule in rules}
+    return found, frozenset(found) - frozenset(before)
