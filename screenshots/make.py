@@ -6,19 +6,27 @@ python screenshots/make.py
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from textual.pilot import Pilot
 
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.config import cache_folder
+from stockscan_tui.config.rules import RulesFile
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.snapshot import Phase
+from stockscan_tui.run.backtest import dry_run
 from stockscan_tui.run.replay import ReplayRequest, ReplayRun
+from stockscan_tui.scan.rules import Rules
+from stockscan_tui.scan.rules.ruling import Ruling
 from stockscan_tui.sim.demo import demo_file
 from stockscan_tui.ui.app import StockscanApp
+from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.screens.board import BoardScreen
 
 FOLDER = Path(__file__).parent
@@ -27,12 +35,13 @@ PLAYED_MINUTES = 75
 
 @dataclass(frozen=True)
 class Picture:
-    """A file, the size of the terminal, the theme, and the keys that lead to it."""
+    """A file, the terminal's size, the theme, the keys that lead to it, and how long it takes."""
 
     name: str
     size: tuple[int, int]
     keys: tuple[str, ...] = ()
     theme: str = "stockscan-dark"
+    wait_s: float = 0.0
 
 
 PICTURES = (
@@ -44,14 +53,35 @@ PICTURES = (
     Picture("columns", (120, 36), ("c", "j", "j")),
     Picture("symbol", (120, 36), ("8", "enter")),
     Picture("symbol-wide", (200, 60), ("8", "j", "enter")),
+    Picture("alerts", (120, 36), ("a", "j", "d", "j")),
     Picture("health", (120, 36), ("h",)),
+    Picture("rules", (120, 36), ("r", "j")),
+    Picture(
+        "rule",
+        (120, 36),
+        ("slash", *"chg(15m) > 1.5 and mark < 50", "enter", "A"),
+        wait_s=30.0,
+    ),
     Picture("help", (120, 36), ("question_mark",)),
 )
 
 
-async def take(picture: Picture, run: ReplayRun) -> None:
+RULES = """\
+library = ["move 5", "gap up", "running up", "halt", "relative volume"]
+
+[[rule]]
+name = "runner"
+when = "chg(5m) >= 3 and rvol > 2 and mark < 50"
+cooldown = "15m"
+deliver = ["toast", "desktop"]
+"""
+
+
+async def take(picture: Picture, run: ReplayRun, desk: Desk) -> None:
     """Show the run on a screen of that size and save what is seen."""
-    app = StockscanApp(lambda _: run, title="demo", clock=SystemClock(), theme=picture.theme)
+    app = StockscanApp(
+        lambda _: run, title="demo", clock=SystemClock(), desk=desk, theme=picture.theme
+    )
     app.animation_level = "none"
     async with app.run_test(size=picture.size) as pilot:
         while not (isinstance(app.screen, BoardScreen) and app.screen.ready):
@@ -60,6 +90,7 @@ async def take(picture: Picture, run: ReplayRun) -> None:
         for key in picture.keys:
             await pilot.press(key)
         await settle(pilot)
+        await pilot.pause(picture.wait_s)
         app.save_screenshot(f"{picture.name}.svg", path=str(FOLDER))
     print(f"{picture.name}.svg")
 
@@ -70,10 +101,21 @@ async def settle(pilot: Pilot[int]) -> None:
         await pilot.pause(0.3)
 
 
-def play_and_pause(database: Path) -> ReplayRun:
+def play_whole(database: Path) -> None:
+    """Save the demo's day, for rules to be tried on."""
+    file = demo_file(cache_folder() / "demo")
+    request = ReplayRequest(files=(file,), database=database, refresh_s=math.inf)
+    run = ReplayRun(request, SystemClock())
+    run.join()
+    run.close()
+
+
+def play_and_pause(database: Path, rules: Rules) -> ReplayRun:
     """Move to an hour and a quarter after the open of the demo's day, and hold still there."""
     file = demo_file(cache_folder() / "demo")
-    request = ReplayRequest(files=(file,), simulated=True, speed=60.0, database=database)
+    request = ReplayRequest(
+        files=(file,), simulated=True, speed=60.0, database=database, ruling=Ruling(rules)
+    )
     run = ReplayRun(request, SystemClock())
     run.set_paused(True)
 
@@ -97,9 +139,14 @@ def play_and_pause(database: Path) -> ReplayRun:
 def main() -> None:
     """Make all pictures."""
     with tempfile.TemporaryDirectory() as folder:
-        run = play_and_pause(Path(folder) / "demo.duckdb")
+        os.chdir(folder)
+        Path("rules.toml").write_text(RULES, "utf-8")
+        play_whole(Path("saved.duckdb"))
+        rules = RulesFile(Path("rules.toml"))
+        desk = Desk(rules=rules, dry_run=partial(dry_run, database=Path("saved.duckdb")))
+        run = play_and_pause(Path("demo.duckdb"), rules.rules)
         for picture in PICTURES:
-            asyncio.run(take(picture, run))
+            asyncio.run(take(picture, run, desk))
         run.close()
 
 

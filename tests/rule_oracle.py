@@ -96,6 +96,7 @@ class _Symbol:
     first_mark: int = 0
     quote_ns: int = 0
     trade_ns: int = 0
+    first_trade: tuple[int, int] | None = None
     held: tuple[int, int, int] | None = None
     volume: int = 0
     trades: int = 0
@@ -114,7 +115,7 @@ class _Symbol:
         if self.stands():
             self.mark = (self.bid + self.ask) // 2
 
-    def trade(self, ts: int, price: int, size: int, session: Session) -> None:
+    def trade(self, ts: int, price: int, size: int, session: Session, begin_ns: int) -> None:
         volume, money = self.total.get(session, (0, 0))
         self.total[session] = (volume + size, money + price * size)
         self.volume += size
@@ -124,11 +125,13 @@ class _Symbol:
         if side == 0:
             self._good(ts, price, session)
         elif held is not None and abs(ts - held[0]) <= 60 * SECOND_NS:
-            self._good(held[0], held[2], session)
+            self._good(held[0], held[2], session if held[0] >= begin_ns else Session.CLOSED)
             self._good(ts, price, session)
             self.held = None
         else:
             self.held = (ts, side, price)
+            # No alert goes by it while it is held.
+            self.last = 0 if ts >= self.trade_ns else self.last
         self.trade_ns = max(self.trade_ns, ts)
 
     def _side(self, price: int) -> int:
@@ -144,6 +147,8 @@ class _Symbol:
             if not self.stands():
                 self.mark = price
         self.high[session] = max(self.high.get(session, 0), price)
+        if session is not Session.CLOSED:
+            self.first_trade = min(self.first_trade or (ts, price), (ts, price), key=lambda x: x[0])
 
 
 def walk(material: Material) -> pd.DataFrame:
@@ -157,7 +162,7 @@ def walk(material: Material) -> pd.DataFrame:
         session, symbol = day.session_at(ts), known[number]
         symbol.quote(ts, bid, ask)
         if action == b"T" and size and price != NULL:
-            symbol.trade(ts, price, size, session)
+            symbol.trade(ts, price, size, session, day.begin_ns(session))
         if session is not Session.CLOSED:
             symbol.first_mark = symbol.first_mark or symbol.mark
         pre = symbol.total.get(Session.PRE, (0, 0))
@@ -171,13 +176,17 @@ def walk(material: Material) -> pd.DataFrame:
                 *(regular[0] + post[0], regular[1] + post[1]),
                 *(symbol.high.get(Session.PRE, 0), symbol.high.get(Session.REGULAR, 0)),
                 *(pre[1] + regular[1] + post[1], price if action == b"T" and size else 0),
+                symbol.first_trade[1] if symbol.first_trade else 0,
             )
         )
     heads = (
         "ts symbol mark last first_mark volume trades pre_volume pre_money open_volume "
-        "open_money pre_high open_high money print"
+        "open_money pre_high open_high money print first_trade"
     )
-    return pd.DataFrame(rows, columns=heads.split())
+    walked = pd.DataFrame(rows, columns=heads.split())
+    # Files that overlap take turns second by second.
+    walked["reached"] = walked.ts.cummax()
+    return walked
 
 
 def split_suspects(walked: pd.DataFrame, material: Material) -> set[str]:
@@ -218,7 +227,7 @@ def _stood(asked: pd.DataFrame, walked: pd.DataFrame) -> pd.DataFrame:
         asked.sort_values("at", kind="stable"),
         walked,
         left_on="at",
-        right_on="ts",
+        right_on="reached",
         by="symbol",
         allow_exact_matches=False,
     )
@@ -239,10 +248,12 @@ def _with_metrics(
     marks = dollars(frame["mark"])
     frame["price"] = marks
     frame["chg"] = percent(marks, closes)
+    frame["chg_first"] = percent(marks, dollars(frame.first_trade))
     frame["chg5"] = percent(marks, dollars(before["mark"]).to_numpy())
     frame["volume5"] = frame.volume - before.volume.fillna(0).to_numpy()
-    frame["rvol"] = ((frame.pre_volume + frame.open_volume) / (usual * share)).where(frame.trades >= 25)
-    frame["vwap"] = (money / 1e9 / volume).where(volume > 0)
+    counted = (frame.trades >= 25) & (share > 0)
+    frame["rvol"] = ((frame.pre_volume + frame.open_volume) / (usual * share)).where(counted)
+    frame["vwap"] = (money / 1e9 / volume).where(volume > 0).round(9)
     # In whole numbers: what is equal is never above or below.
     over = frame["mark"] * volume - money
     frame["over_vwap"] = np.sign(over).where((volume > 0) & (frame["mark"] > 0))
@@ -255,7 +266,7 @@ def _with_metrics(
 
 def _strength(frame: pd.DataFrame, walked: pd.DataFrame) -> Column:
     """Return RSI(14) as of the last minute's close, over the minutes in which each traded."""
-    prints = walked[walked["print"] > 0]
+    prints = walked[walked["print"] > 0].sort_values("ts", kind="stable")
     bars = prints.groupby(["symbol", prints.ts // MINUTE_NS])["print"].last() / 1e9
     pieces = []
     for symbol, closes in bars.groupby("symbol"):
@@ -284,7 +295,8 @@ def percent(value: Column, base: Column) -> Column:
 def fired(stated: Stated, frame: pd.DataFrame, day: TradingDay) -> list[tuple[int, Want]]:
     """Return what a rule with a condition fires, each with the step at which it does."""
     rule, found = stated.rule, []
-    sessions = frame["at"].map({at: day.session_at(at) for at in frame["at"].unique()})
+    # Of the second that has ended.
+    sessions = frame["at"].map({at: day.session_at(at - 1) for at in frame["at"].unique()})
     looked = frame[sessions.isin(rule.sessions)].copy()
     looked["holds"] = np.asarray(stated.holds(looked), np.bool_)
     if stated.crossing is not None:

@@ -26,20 +26,20 @@ from stockscan_tui.market.text import printable
 
 if TYPE_CHECKING:
     from stockscan_tui.report.outcome import Followed, Horizon, RuleOutcome
-    from stockscan_tui.run.backtest import BacktestRequest, Plan
+    from stockscan_tui.run.backtest_plan import BacktestRequest, Plan
     from stockscan_tui.run.reference import Sources
     from stockscan_tui.run.rule_day import Played
     from stockscan_tui.scan.expression import Names
     from stockscan_tui.scan.rules import Rules
 
-_HEADS = ("rule", "firings", "symbols", "a day", "1m % (market)", "5m % (market)",
-          "15m % (market)", "60m % (market)", "close % (market)", "best %", "worst %", "winners",
-          "ahead")  # fmt: skip
+_HEADS = ("rule", "firings", "symbols", "a day", "1m", "5m", "15m", "60m", "close", "best", "worst",
+          "winners", "ahead")  # fmt: skip
 
 
 def backtest(given: argparse.Namespace, config: Config) -> int:
     """Play saved days with rules and print what came of them; returns the exit status."""
-    from stockscan_tui.run.backtest import plan, run  # noqa: PLC0415
+    from stockscan_tui.run.backtest import run  # noqa: PLC0415
+    from stockscan_tui.run.backtest_plan import plan  # noqa: PLC0415
 
     if bool(given.files) == (given.since is not None):
         raise UsageError("Name saved files, or --since DATE for the stored bars: one of them.")
@@ -60,7 +60,7 @@ def backtest(given: argparse.Namespace, config: Config) -> int:
 
 
 def _request(given: argparse.Namespace, config: Config) -> BacktestRequest:
-    from stockscan_tui.run.backtest import BacktestRequest  # noqa: PLC0415
+    from stockscan_tui.run.backtest_plan import BacktestRequest  # noqa: PLC0415
 
     desk = desk_of(argparse.Namespace(**vars(given), sort=None, filter=""), config)
     return BacktestRequest(
@@ -224,7 +224,7 @@ def _text(found: Sequence[RuleOutcome], days: Sequence[Followed]) -> str:
         return "Nothing was played.\n"
     first, last = days[0].session_date, days[-1].session_date
     span = str(first) if first == last else f"{first} to {last}"
-    head = f"{_counted(len(days), 'session')} · {span} · medians, in percent of the firing's price"
+    head = f"{_counted(len(days), 'session')} · {span} · medians in percent (the market's)"
     rows = [_cells(outcome) for outcome in found]
     return f"{head}\n\n{tables.aligned(_HEADS, rows)}"
 

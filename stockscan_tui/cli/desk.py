@@ -6,7 +6,8 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stockscan_tui.config import Config, watchlists_folder
+from stockscan_tui.cli.parser import DATASET
+from stockscan_tui.config import Config, live_database, watchlists_folder
 from stockscan_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from stockscan_tui.market.own import Own, OwnTable
     from stockscan_tui.scan.expression import Names
     from stockscan_tui.scan.picking import Picker
+    from stockscan_tui.scan.rules import Rule
     from stockscan_tui.scan.watchlists import Watchlists
     from stockscan_tui.ui.desk import Desk
+    from stockscan_tui.ui.ruling import DryRun, Outcome
 
 
 def sort_of(given: argparse.Namespace) -> tuple[str, bool]:
@@ -51,6 +54,7 @@ def desk_of(given: argparse.Namespace, config: Config) -> Desk:
         key = parse_metric(metric, (*names.own, *names.words))
         start = Toplist("", f"by {key}", key, ascending, "", None)
     known = (*names.own, *names.words)
+    read_own = _reader(watchlists, table)
     return Desk(
         lists=every,
         start=start,
@@ -62,9 +66,40 @@ def desk_of(given: argparse.Namespace, config: Config) -> Desk:
         watchlist=config.watchlist,
         config=given.config,
         keeps=True,
-        read_own=_reader(watchlists, table),
+        read_own=read_own,
         rules=rules_of(given, names),
+        dry_run=_dry_run_of(given, config, names, read_own),
     )
+
+
+def _dry_run_of(
+    given: argparse.Namespace,
+    config: Config,
+    names: Names,
+    read_own: Callable[[str], Own],
+) -> DryRun | None:
+    """Return what plays a rule over the last captured sessions; None where there is no capture."""
+    database = live_database(getattr(given, "dataset", DATASET))
+    if given.command == "live":
+        database = given.db or database
+    elif not database.is_file():
+        return None
+
+    def play(
+        rule: Rule,
+        *,
+        told: Callable[[Outcome], None],
+        progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        from stockscan_tui.run.backtest import dry_run  # noqa: PLC0415
+
+        dry_run(
+            rule, database, own=read_own(config.watchlist), gates=config.gates, names=names,
+            told=told, progress=progress, cancelled=cancelled,
+        )  # fmt: skip
+
+    return play
 
 
 def rules_of(given: argparse.Namespace, names: Names) -> RulesFile:

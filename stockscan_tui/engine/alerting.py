@@ -18,14 +18,15 @@ from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.instants import Instants, all_symbols, instants_of
 from stockscan_tui.market.metrics import MetricKey, percent_over, rank, values_of
+from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Feed, Flags, Integers
-from stockscan_tui.market.state import Market
+from stockscan_tui.market.state import Market, first_marks
 from stockscan_tui.market.view import Photographer
-from stockscan_tui.scan.expression import Expression, Names, parse
+from stockscan_tui.scan.expression import Expression, Names, Pool, Shared, parse
 from stockscan_tui.scan.gates import Gates, gate_text
 from stockscan_tui.scan.presence import LISTED
 from stockscan_tui.scan.rules import Rule, Rules
-from stockscan_tui.scan.rules.moves import Moves
+from stockscan_tui.scan.rules.moves import Moves, Suspicious
 from stockscan_tui.scan.rules.watch import Watched, in_scope, memories_of
 
 LATE_NS = 60 * SECOND_NS
@@ -53,7 +54,7 @@ class Ground:
         names: What may stand in a gate besides metrics.
         feed: What is being played.
         closes_known: Whether changes are against previous closes.
-        suspicious: Whether a symbol's overnight move looks like a split, by slot.
+        suspicious: Whether first marks of symbols look like a split, by slot.
         behind_ns: For how long what happened at an instant has been over, in ns.
     """
 
@@ -62,7 +63,7 @@ class Ground:
     names: Names
     feed: Callable[[], Feed]
     closes_known: Callable[[], bool]
-    suspicious: Callable[[int], bool]
+    suspicious: Suspicious
     behind_ns: Callable[[int], int]
 
 
@@ -76,11 +77,15 @@ class _Moved:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What has fired, the rule's place among the rules, and the symbol's slot."""
+    """What has fired, the rule's place among the rules, and the symbol's slot.
+
+    `by_record` is for what a record has fired: it comes after the second that ends at its instant.
+    """
 
     fired: Fired
     place: int
     slot: int
+    by_record: bool = False
 
 
 class Alerting:
@@ -97,10 +102,13 @@ class Alerting:
         self._rows: list[Integers] = []
         self._begun = False
         self._known = True
+        self._pool = Pool()
         self._closed_ns = 0
         self._alerts: Integers = np.zeros(0, np.int64)
         self._members: Flags | None = None
         self._suspects: Flags = np.zeros(0, np.bool_)
+        # First marks as of the last minute's close.
+        self._first: Integers = np.zeros(0, np.int64)
         self._gate: tuple[str, Expression] = ("", parse(""))
         self._fired: list[Fired] = []
 
@@ -149,7 +157,7 @@ class Alerting:
             self._alerts = self._market.alerts.copy()
             self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
             self._members = None
-            self._level()
+            self.relevel()
 
     def relevel(self) -> None:
         """Closes or splits are known that were not before."""
@@ -162,7 +170,10 @@ class Alerting:
 
     def add(self, slots: Sequence[int]) -> None:
         """Some symbols are new."""
-        if self._begun and self._market.ctl[k.LEVELS]:
+        if self._begun and not self._known and self._ground.closes_known():
+            self.flush()
+            self.relevel()
+        elif self._begun and self._market.ctl[k.LEVELS]:
             self._moves.add(slots)
 
     def moved(self) -> None:
@@ -214,6 +225,7 @@ class Alerting:
         market = self._market
         self._closed_ns = boundary_ns
         self._alerts = market.alerts.copy()
+        self._first = first_marks(market.rows)
         if self._rules.watched and market.count:
             columns = all_symbols(market, boundary_ns)
             self._list_members(columns)
@@ -242,8 +254,9 @@ class Alerting:
         memories, new = memories_of(rules, market.rule_memories)
         market.rule_memories = memories
         known = self._known = self._ground.closes_known()
+        self._pool = Pool()
         self._watched = tuple(
-            Watched(rule, memories[rule.condition], place, _condition(rule, known))
+            _watched(rule, memories[rule.condition], place, known, self._pool)
             for place, rule in enumerate(rules)
         )
         by_record = [watched for watched in self._watched if watched.condition is None]
@@ -264,9 +277,9 @@ class Alerting:
         self._list_members(columns)
         for watched in fresh:
             if self._market.session in watched.rule.sessions:
-                whole = replace(watched.rule, move=0.0)
-                condition = _condition(watched.rule, False)
-                Watched(whole, watched.memory, watched.place, condition).prime(view, self._members)
+                # A move rule, too, is told by the change as it stands.
+                now = _watched(watched.rule, watched.memory, watched.place, False, self._pool)
+                now.prime(view, self._members, Shared(self._pool.pure))
 
     def _view(self, columns: Integers, *, whole: bool = False) -> Instants:
         more = self._market.count - len(self._alerts)
@@ -286,12 +299,11 @@ class Alerting:
         """Return what fires at some rows, which are in the order of time."""
         market = self._market
         view = self._view(columns, whole=whole)
-        # What looks like a split waits for a word on it.
-        waits = view.split_suspect if view.split_suspect.any() else None
+        waits, shared = self._waits(view), Shared(self._pool.pure)
         fired = []
         for watched in self._watched:
             if watched.condition is not None and market.session in watched.rule.sessions:
-                at = watched.fire(view, self._members, waits)
+                at = watched.fire(view, self._members, shared, waits)
                 if len(at):
                     fired.append((watched, at))
         if not fired:
@@ -300,6 +312,18 @@ class Alerting:
         rows = np.unique(np.concatenate([at for _, at in fired]))
         shut[rows] = ~self._gate_mask(self._view(columns[:, rows]))
         return [told for watched, at in fired for told in self._told(watched, view, at, shut)]
+
+    def _waits(self, view: Instants) -> Flags | None:
+        """Return which rows wait for a word on what looks like a split; None for none."""
+        slot, first = view.slot, first_marks(view.states)
+        waits = view.split_suspect.copy()
+        # Who has its first mark since the last minute's close was not looked at then.
+        judged = np.zeros(view.ground.count, np.int64)
+        judged[: len(self._first)] = self._first
+        new = np.flatnonzero(first != judged[slot])
+        if len(new):
+            waits[new] = self._ground.suspicious(slot[new], first[new])
+        return waits if waits.any() else None
 
     def _told(self, watched: Watched, view: Instants, at: Integers, shut: Flags) -> Iterator[_Told]:
         rule = watched.rule
@@ -338,13 +362,15 @@ class Alerting:
                 values=packed((("chg", change), ("prev_close", float(closes[row])))),
                 gated=rule.gates and bool(shut[row]),
             )
-            found.append(_Told(fired, each.watched.place, slot))
+            found.append(_Told(fired, each.watched.place, slot, by_record=True))
         return found
 
     def _take(self, found: list[_Told]) -> None:
         """Count what has fired, in the order of time, then of the rules, then of the symbols."""
         market = self._market
-        found.sort(key=lambda told: (told.fired.ts_ns, told.place, told.fired.symbol))
+        found.sort(
+            key=lambda told: (told.fired.ts_ns, told.by_record, told.place, told.fired.symbol)
+        )
         for told in found:
             fired = told.fired
             if self._ground.behind_ns(fired.ts_ns) > LATE_NS:
@@ -396,11 +422,13 @@ class Alerting:
         self._moves.level(members)
 
 
-def _condition(rule: Rule, closes_known: bool) -> Expression | None:
-    """Return what a rule is evaluated by; None where records fire it.
+def _watched(rule: Rule, memory: RuleMemory, place: int, closes_known: bool, pool: Pool) -> Watched:
+    """Return a rule with what it is evaluated by, which is nothing where records fire it.
 
     Without previous closes there are no levels to wait for: a move is then looked at each second.
     """
-    if rule.when is not None:
-        return rule.when
-    return None if closes_known else parse(f"abs(chg) >= {rule.move:g}")
+    if rule.when is not None or closes_known:
+        return Watched(rule, memory, place, rule.when, pool)
+    back = rule.rearm_move or rule.move
+    rule = replace(rule, rearm=parse(f"abs(chg) < {back:.6f}"))
+    return Watched(rule, memory, place, parse(f"abs(chg) >= {rule.move:.6f}"), pool)

@@ -46,8 +46,16 @@ from stockscan_tui.market.metrics import indicator_of
 from stockscan_tui.market.minute_history import KEPT_MINUTES, rescaled
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
-from stockscan_tui.market.snapshot import CloseSource, Feed, Health, Phase, Snapshot
-from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.snapshot import (
+    CloseSource,
+    Feed,
+    Flags,
+    Health,
+    Integers,
+    Phase,
+    Snapshot,
+)
+from stockscan_tui.market.state import Market, first_marks, to_dollars
 from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.market.usual import UsualPace
 from stockscan_tui.market.view import Photographer
@@ -220,7 +228,7 @@ class Engine(ABC):
                 names=options.names,
                 feed=lambda: options.feed,
                 closes_known=self._closes_known,
-                suspicious=self._looks_split,
+                suspicious=self._look_split,
                 behind_ns=self._behind_ns,
             ),
         )
@@ -502,7 +510,7 @@ class Engine(ABC):
         """
         market, splits = self._market, self._closes.splits
         count = market.count
-        now = np.stack([market.rows[:, k.FIRST_MARK], market.prev_close[:count].view(np.int64)])
+        now = np.stack([first_marks(market.rows), market.prev_close[:count].view(np.int64)])
         judged = self._judged
         if judged is None or judged[0] is not splits or judged[1] is not market.day:
             changed = np.arange(count)
@@ -513,22 +521,18 @@ class Engine(ABC):
         self._judged = (splits, market.day, now)
         if not len(changed):
             return
-        first = to_dollars(market.rows[changed, k.FIRST_MARK])
-        suspect = looks_like_split(market.prev_close[changed], first)
-        known = {split.symbol for split in splits.splits}
-        names = market.symbols.names
-        for place in np.flatnonzero(suspect):
-            suspect[place] = names[changed[place]] not in known
-        market.split_suspect[changed] = suspect
+        market.split_suspect[changed] = self._look_split(changed, now[0, changed])
 
-    def _looks_split(self, slot: int) -> bool:
-        """Whether a symbol's first mark of the day looks like a split that nothing confirms."""
+    def _look_split(self, slots: Integers, first: Integers) -> Flags:
+        """Return where first marks (1e-9) look like a split that nothing confirms."""
         market = self._market
-        first = to_dollars(market.rows[slot : slot + 1, k.FIRST_MARK])
-        if not looks_like_split(market.prev_close[slot : slot + 1], first)[0]:
-            return False
-        name = market.symbols.names[slot]
-        return all(split.symbol != name for split in self._closes.splits.splits)
+        suspect = looks_like_split(market.prev_close[slots], to_dollars(first))
+        if suspect.any():
+            known = {split.symbol for split in self._closes.splits.splits}
+            names = market.symbols.names
+            for place in np.flatnonzero(suspect):
+                suspect[place] = names[slots[place]] not in known
+        return suspect
 
     def _behind_ns(self, ns: int) -> int:
         """Return for how long what happened at an instant has been over; 0 for a replay."""

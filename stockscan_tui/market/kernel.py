@@ -1007,8 +1007,7 @@ def _beyond(state: Int64s, levels: Int64s, slot: int, ts: int) -> bool:
     last = state[r + LAST]
     if last > 0 and (last >= levels[o + LAST_ABOVE] or last <= levels[o + LAST_BELOW]):
         # A print far off waits for a second one.
-        held = state[r + PENDING_PRICE] != 0 and state[r + PENDING_NS] == state[r + TRADE_NS]
-        if state[r + TRADE_NS] == ts and not held:
+        if abs(state[r + PENDING_PRICE]) != last or state[r + PENDING_NS] != state[r + TRADE_NS]:
             return True
     if levels[o + MID_ABOVE] == NO_ABOVE and levels[o + MID_BELOW] == NO_BELOW:
         return False

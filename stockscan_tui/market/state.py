@@ -42,6 +42,16 @@ SESSION_WIDTH = k.NANOS + 1 - k.OPEN_NS
 FAR_FUTURE_NS = 2**63 - 1
 
 
+def first_marks(rows: Int64s) -> Int64s:
+    """Return the day's first marks (1e-9 dollars) of state rows, (n, `kernel.STATE_WIDTH`).
+
+    Before there is one in a session it is the mark that stands since before; 0 where there is none.
+    """
+    first = rows[:, k.FIRST_MARK]
+    marks: Int64s = np.where(first > 0, first, rows[:, k.MARK])
+    return marks
+
+
 def to_dollars(prices: Int64s) -> Floats:
     """Return float64 dollars, NaN where there is no price."""
     dollars: Floats = np.where(prices == 0, np.nan, prices / 1e9)

@@ -269,9 +269,20 @@ def _market(marks: DayMarks, begin: Int64s, ends: Int64s) -> Floats:
         return found
     each, place = np.unique(pairs[wanted], axis=0, return_inverse=True)
     # The median of ratios is the ratio of the median change.
-    ratios = [_median(marks.dollars[end] / marks.dollars[start]) for start, end in each.tolist()]
+    ratios = [_middle(marks.dollars[start], marks.dollars[end]) for start, end in each.tolist()]
     found[wanted] = percent_over(np.array(ratios), np.ones(len(ratios)))[place.reshape(-1)]
     return found
+
+
+def _middle(before: Floats, after: Floats) -> float:
+    """Return the median of after ÷ before; what is NaN does not count."""
+    up, down, same = (
+        int(np.count_nonzero(holds)) for holds in (after > before, after < before, after == before)
+    )
+    # Sorting is dear, and over a few minutes most of the market stands still.
+    if 2 * max(up, down) < up + down + same:
+        return 1.0
+    return _median(after / before)
 
 
 def _swing(marks: DayMarks, slot: Int64s, price: Floats, ts_ns: Int64s) -> tuple[Floats, Floats]:

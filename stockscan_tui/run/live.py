@@ -241,7 +241,11 @@ class LiveRun(Run):
         """Return a picture of the past with what the capture that goes on knows of itself."""
         vitals = self.engine.vitals
         if self._then is None or self._then[0] is not picture or self._then[1] is not vitals:
-            self._then = (picture, vitals, replace(picture, vitals=vitals))
+            newest = self.engine.snapshot()
+            fired = newest.fired if newest is not None else ()
+            # No rule is watched in the past: what has fired by then has fired.
+            past = tuple(each for each in fired if each.ts_ns <= picture.event_ns)
+            self._then = (picture, vitals, replace(picture, vitals=vitals, fired=past))
         return self._then[2]
 
     def _present(self) -> Snapshot | None:

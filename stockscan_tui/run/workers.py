@@ -6,10 +6,13 @@ A process ends with the one that started it: its pipe is closed then.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from typing import Generic, TypeVar, cast
@@ -78,6 +81,7 @@ def spread(
         StockscanError: A job failed, or a process broke off.
     """
     context = multiprocessing.get_context("spawn")
+    _begin_tracker()
     waiting = deque(enumerate(jobs))
     workers = [
         _Worker[_Job, _Result](context, work) for _ in range(min(max(processes, 1), len(jobs)))
@@ -100,6 +104,16 @@ def spread(
     finally:
         for worker in workers:
             worker.end()
+
+
+def _begin_tracker() -> None:
+    """Begin Python's own process that clears up after others, with the true standard error.
+
+    A full-screen program has another stream in its place, whose descriptor is none.
+    """
+    if os.name == "posix":
+        with redirect_stderr(sys.__stderr__):
+            resource_tracker.ensure_running()
 
 
 class _Worker(Generic[_Job, _Result]):

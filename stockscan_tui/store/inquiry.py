@@ -70,7 +70,17 @@ SELECT symbol_id, epoch_us(ts) // 60000000 AS minute,
 FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?)
 """
 
-_NAMES = "SELECT symbol FROM symbols ORDER BY id"
+_NAMES = "SELECT id, symbol FROM symbols ORDER BY id"
+
+_TRADES = """
+SELECT symbol_id, epoch_us(ts) // 60000000 AS minute, trades FROM bars
+WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) AND trades >= 0 ORDER BY ts
+"""
+
+_UNCOUNTED = """
+SELECT coalesce(avg(CASE WHEN trades < 0 THEN 1.0 ELSE 0.0 END), 0.0) AS share FROM bars
+WHERE ts >= make_timestamp(?)
+"""
 
 _VOLUMES = """
 SELECT symbol, volume FROM symbols JOIN (
@@ -148,6 +158,18 @@ class Inquiry:
         """Return all symbols that any day has mapped."""
         found: list[str] = self._reader.columns(_NAMES)["symbol"].tolist()
         return found
+
+    def trade_counts(self, session_date: date) -> tuple[Int64s, Int64s, Int64s]:
+        """Return the places among `names`, minutes and trades of a date's bars that count them."""
+        columns = self._reader.columns(_TRADES, list(_span_us(session_date)))
+        ids = self._reader.columns(_NAMES)["id"]
+        place = np.searchsorted(ids, columns["symbol_id"]).astype(np.int64)
+        return place, columns["minute"], columns["trades"]
+
+    def uncounted(self, since: date) -> float:
+        """Return the share of the bars from a session date on that do not count trades."""
+        columns = self._reader.columns(_UNCOUNTED, [_span_us(since)[0]])
+        return float(columns["share"][0])
 
     def average_volumes(self, before: date, sessions: int = 20) -> dict[str, float]:
         """Return each symbol's mean volume of the stored session dates before one.

@@ -48,10 +48,19 @@ class AlertScreens:
 
     def toggle(self) -> None:
         """Show the alerts, those of a storm that is being told; or go back from there."""
-        if self._screen is not None and self._host.screen is self._screen:
-            self._screen.action_back()
+        storm = self._alerting.storm
+        if self._screen is None or self._host.screen is not self._screen:
+            self.open(storm)
+        elif storm:
+            self._screen.begin(storm)
+            self._alerting.dismiss()
         else:
-            self.open(self._alerting.storm)
+            self._screen.action_back()
+
+    def close(self) -> None:
+        """Go back to what was shown before, where the screen is in front."""
+        if self.shown is not None and self._host.screen is self.shown:
+            self.shown.action_back()
 
     def open(self, rule: str = "") -> None:
         """Show the alerts of a rule, of all if empty."""

@@ -71,6 +71,9 @@ class Alerting:
         app: The application that is woken.
         clock: Wall time.
         courier: Who delivers; None where nobody does.
+
+    Attributes:
+        changes: Goes up whenever alerts are acknowledged.
     """
 
     def __init__(self, app: App[Any], clock: Clock, courier: Courier | None) -> None:
@@ -80,6 +83,7 @@ class Alerting:
         self._standing: dict[str, tuple[Notice, float]] = {}
         self._ticking: Timer | None = None
         self._done: set[str] = set()
+        self.changes = 0
 
     # --- from any thread ------------------------------------------------------------------------
 
@@ -193,6 +197,7 @@ class Alerting:
         """Mark alerts as done, or not; returns `on`."""
         ids = {one.alert_id for one in fired}
         self._done = self._done | ids if on else self._done - ids
+        self.changes += 1
         return on
 
     def signs(self, fired: Fired) -> str:

@@ -46,7 +46,7 @@ from stockscan_tui.ui.palette import Everything
 from stockscan_tui.ui.player import Player
 from stockscan_tui.ui.ranking import Ranking
 from stockscan_tui.ui.rule_screens import RuleScreens
-from stockscan_tui.ui.ruling import Ruling
+from stockscan_tui.ui.ruling import RuleBook
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.screens.go_to import GoToScreen
 from stockscan_tui.ui.screens.health import HealthScreen
@@ -164,9 +164,9 @@ class StockscanApp(App[int]):
         self._alert_look: Timer | None = None
         self._alerts_due = False
         self._mover = Mover(clock)
-        self._ruling = Ruling(self._desk.rules, self._know_rules, lambda: picker.names)
+        self._book = RuleBook(self._desk.rules, self._know_rules, lambda: picker.names)
         self._rules = RuleScreens(
-            self, self._ruling, self._ranking, self._desk, clock, say=self._say,
+            self, self._book, self._ranking, self._desk, clock, say=self._say,
             snapshot=lambda: self._shown, left=self._rules_left,
         )  # fmt: skip
         self._look_again: Timer | None = None
@@ -200,7 +200,7 @@ class StockscanApp(App[int]):
             player.on_fired(self.alerting.fired)
             self._player = player
             self._player.know_own(self._desk.read_own(self._desk.watchlist))
-            self._ruling.begin()
+            self._book.begin()
         except StockscanError as error:
             self._failure = error
         except BaseException as error:  # noqa: BLE001 - raised again by join_opening
@@ -496,6 +496,7 @@ class StockscanApp(App[int]):
 
     def show_list(self, key_or_name: str) -> None:
         """Show a list of the board."""
+        self._alerts.close()
         if self._symbol is not None:
             self._symbol.action_list(key_or_name)
         elif self._board is not None:
@@ -503,6 +504,7 @@ class StockscanApp(App[int]):
 
     def jump_to(self, symbol: str) -> None:
         """Select a symbol on the board; what hides it is lifted. On a symbol's screen, open it."""
+        self._alerts.close()
         if self._symbol is not None:
             self._symbol.open(symbol)
             return

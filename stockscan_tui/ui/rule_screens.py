@@ -18,7 +18,7 @@ from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.rules import Rule
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.ranking import Ranking
-from stockscan_tui.ui.ruling import Ruling, save
+from stockscan_tui.ui.ruling import RuleBook, save
 from stockscan_tui.ui.screens.rule_from_filter import (
     USUAL_COOLDOWN_S,
     RuleFromFilterScreen,
@@ -35,7 +35,7 @@ class RuleScreens:
 
     Args:
         app: Where screens and toasts are shown.
-        ruling: The rules.
+        book: The rules.
         ranking: The board's filter and the selected symbol.
         desk: What else there is for it.
         clock: Wall time.
@@ -47,7 +47,7 @@ class RuleScreens:
     def __init__(
         self,
         app: App[Any],
-        ruling: Ruling,
+        book: RuleBook,
         ranking: Ranking,
         desk: Desk,
         clock: Clock,
@@ -57,7 +57,7 @@ class RuleScreens:
         left: Callable[[str], None],
     ) -> None:
         self._app = app
-        self._ruling = ruling
+        self._book = book
         self._ranking = ranking
         self._desk = desk
         self._clock = clock
@@ -79,16 +79,18 @@ class RuleScreens:
 
     async def look(self) -> None:
         """Read the file again if it has changed, and say so."""
-        if not await self._ruling.look() or not self._app.is_running:
+        if not await self._book.look() or not self._app.is_running:
             return
+        reloaded = f"rules reloaded: {len(self._book.rules.watched)} on"
         if self.shown is not None:
             self.shown.renew()
-        if not self._tell_problem():
-            on = len(self._ruling.rules.watched)
-            self._app.notify(f"rules reloaded: {on} on", markup=False)
+        if self.shown is not None and self._app.screen is self.shown:
+            self.shown.say(self._book.problem or reloaded)
+        elif not self._tell_problem():
+            self._app.notify(reloaded, markup=False)
 
     def _tell_problem(self) -> bool:
-        problem = self._ruling.problem
+        problem = self._book.problem
         if problem:
             self._app.notify(
                 printable(f"{problem} The last good rules go on."), title="✗ rules",
@@ -109,7 +111,7 @@ class RuleScreens:
             self._app.screen.dismiss(None)
             return
         self.shown = RulesScreen(
-            self._ruling,
+            self._book,
             self._clock,
             symbol=self._ranking.name,
             dry_run=self._desk.dry_run,
@@ -132,7 +134,7 @@ class RuleScreens:
         screen = RuleFromFilterScreen(
             Rule("", when=parse(condition, picker.names), cooldown_s=USUAL_COOLDOWN_S),
             title="A rule of the filter",
-            taken=[rule.name for rule in self._ruling.rules.rules],
+            taken=[rule.name for rule in self._book.rules.rules],
             names=picker.names,
             snapshot=self._snapshot,
             dry_run=self._desk.dry_run,
@@ -141,5 +143,5 @@ class RuleScreens:
 
     async def _made(self, rule: Rule | None) -> None:
         if rule is not None:
-            refused = await self._ruling.change(lambda path, names: save(path, names, rule))
+            refused = await self._book.change(lambda path, names: save(path, names, rule))
             self._say(refused or f"the rule {rule.name} is saved and on · r rules")

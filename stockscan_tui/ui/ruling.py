@@ -102,7 +102,7 @@ class DryRun(Protocol):
         ...
 
 
-class Ruling:
+class RuleBook:
     """The rules of a run.
 
     Args:

@@ -41,6 +41,12 @@ name = "moved"
 move = 3
 
 [[rule]]
+name = "busy"
+when = "trades >= 600"
+once_a_day = true
+enabled = false
+
+[[rule]]
 name = "down"
 when = "chg(5m) <= -2"
 enabled = false
@@ -201,7 +207,7 @@ def test_the_table_is_for_a_person_and_a_rule_that_is_off_can_be_named(folder: P
     done = backtest(folder, files(folder)[0], "--rule", "down")
     assert done.returncode == 0, done.stderr
     head, _, heads, row = done.stdout.splitlines()
-    assert head.startswith(f"1 session · {DAYS[0]} · medians")
+    assert head.startswith(f"1 session · {DAYS[0]} · medians in percent")
     assert heads.split()[:3] == ["rule", "firings", "symbols"]
     assert row.split()[0] == "down"
     assert int(row.split()[1].replace(",", "")) > 0
@@ -235,6 +241,16 @@ def test_stored_bars_fire_at_their_ends_and_the_closes_are_the_databases(
     fired = dict(zip(own["symbol"], ns[own.index], strict=True))
     moved = day.sub(closes).div(closes).abs() * 100 >= 3
     assert fired == {symbol: moved.index[moved[symbol]][0] for symbol in day if moved[symbol].any()}
+
+
+def test_stored_bars_count_their_trades(folder: Path, database: Path) -> None:
+    exact = table(folder, files(folder)[1], "--rule", "busy")
+    bars = table(folder, "--since", str(DAYS[1]), "--db", database, "--rule", "busy")
+    ns, ends_ns = (found["ts"].astype("datetime64[ns]").astype(np.int64) for found in (exact, bars))
+    assert len(exact) == len(SYMBOLS)
+    assert dict(zip(bars["symbol"], ends_ns, strict=True)) == dict(
+        zip(exact["symbol"], -(-ns // MINUTE_NS) * MINUTE_NS, strict=True)
+    )
 
 
 def test_a_dry_run_tells_the_last_sessions_newest_first(

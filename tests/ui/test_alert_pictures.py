@@ -37,9 +37,12 @@ def told(*keys: str) -> Any:
         for notice in NOTICES:
             app.alerting.tell(notice)
         for _ in range(100):
-            if app.screen.query(ToastStack) and app.screen.query_one(ToastStack).size.height:
+            stack = next(iter(app.screen.query(ToastStack)), None)
+            if stack is not None and stack.size.height == len(stack._lines) > 0:
                 break
             await pilot.pause(0.01)
+        app.alerting.work()
+        await pilot.pause(0.05)
 
     return run
 

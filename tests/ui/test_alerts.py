@@ -308,6 +308,21 @@ def test_a_row_is_copied_and_the_list_is_exported(tmp_path: Path) -> None:
     on_alerts(act, snapshot=snapshot)
 
 
+def test_the_palette_leads_from_the_alerts_to_a_list_and_to_a_symbol() -> None:
+    symbol = market().symbols[3]
+
+    async def act(stage: Stage, _screen: AlertScreen) -> None:
+        stage.app.show_list("3")
+        await stage.until(lambda: isinstance(stage.app.screen, BoardScreen))
+        await stage.pilot.press("a")
+        await opened_alerts(stage)
+        stage.app.jump_to(symbol)
+        await stage.until(lambda: isinstance(stage.app.screen, BoardScreen))
+        assert stage.selected() == symbol
+
+    on_alerts(act)
+
+
 # --- older ones ---------------------------------------------------------------------------------
 
 
@@ -468,9 +483,10 @@ def test_since_is_told_of_the_session_date_alone() -> None:
 
 def test_values_are_told_with_their_units_and_nothing_acts_on_the_terminal() -> None:
     assert values_in_words('{"chg(5m)":3.4,"rvol":5.25,"x\\u001b[31m":null,"halt":0}') == (
-        "chg(5m) +3.40 %  rvol 5.2  x�[31m —  halt no"
+        "chg(5m) +3.40 %  rvol 5.2  x�[31m —"
     )
     assert values_in_words("no json") == ""
+    assert values_in_words('{"chg":3,"rvol":2}', without="chg") == "rvol 2.0"
 
 
 # --- the board ----------------------------------------------------------------------------------

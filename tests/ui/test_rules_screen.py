@@ -230,11 +230,10 @@ def test_a_file_changed_from_outside_is_read_again_and_a_broken_one_keeps_the_la
     async def act(stage: Stage) -> None:
         path.write_text(FILE.replace("chg > 5", "chg > 9"), "utf-8")
         await stage.app._rules.look()
-        await told(stage, "rules reloaded: 2 on")
+        await says(stage, "rules reloaded: 2 on")
         await says(stage, "chg > 9")
         path.write_text(FILE.replace("volume > 100", "volumme > 100"), "utf-8")
         await stage.app._rules.look()
-        await told(stage, "line 6")
         await says(stage, "line 6")
         await says(stage, "The last good rules go on")
         await says(stage, "chg > 9")
@@ -245,6 +244,18 @@ def test_a_file_changed_from_outside_is_read_again_and_a_broken_one_keeps_the_la
         assert "last good rules" not in stage.text()
 
     on_rules(path, act)
+
+
+def test_away_from_the_rules_a_toast_says_that_they_were_read_again(path: Path) -> None:
+    async def act(stage: Stage) -> None:
+        path.write_text(FILE.replace("false", "true"), "utf-8")
+        await stage.app._rules.look()
+        await told(stage, "rules reloaded: 3 on")
+        path.write_text("[[rule]]", "utf-8")
+        await stage.app._rules.look()
+        await told(stage, "line 1: a [[rule]] has a name. The last good rules go on.")
+
+    on_stage(act, desk=Desk(gates=None, rules=RulesFile(path)))
 
 
 def test_a_file_that_is_broken_from_the_start_is_told_on_the_board(path: Path) -> None:

@@ -30,12 +30,13 @@ def followed(fired: list[Fired], marks: DayMarks) -> Followed:
 
 
 def random_day(seed: int) -> tuple[DayMarks, list[Fired]]:
-    """Return a day with a hole of 20 minutes and symbols that begin late, and its firings."""
+    """Return a day with a hole of 20 minutes, late and still symbols, and its firings."""
     rng = np.random.default_rng(seed)
     steps = np.exp(rng.normal(0, 0.002, (400, len(NAMES))).cumsum(axis=0))
     dollars = np.round(steps * (10 + 20 * np.arange(len(NAMES))), 2)
     for slot, begun in enumerate(rng.integers(0, 200, len(NAMES) - 2)):
         dollars[:begun, slot] = np.nan
+    dollars[250:320, 2:] = dollars[250, 2:]
     minute = OPEN + 1 + np.arange(400)
     kept = (minute < OPEN + 150) | (minute >= OPEN + 170)
     fired = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stockscan_tui.market.metrics import REGISTRY
 from stockscan_tui.scan.expression import Names, parse
-from stockscan_tui.ui.commands import ALERTS, BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL
+from stockscan_tui.ui.commands import ALERTS, BOARD, EVERYWHERE, HEALTH, REPLAY, RULES, SYMBOL
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
@@ -23,7 +23,7 @@ def test_every_key_stands_in_the_readme() -> None:
     table = README[README.index("## Keys") : README.index("## Without a screen")]
     keys = {
         key
-        for command in (*EVERYWHERE, *BOARD, *SYMBOL, *ALERTS, *HEALTH, *REPLAY)
+        for command in (*EVERYWHERE, *BOARD, *SYMBOL, *ALERTS, *RULES, *HEALTH, *REPLAY)
         for key in command.shown.split()
     }
     digits = set("12345678")

@@ -12,7 +12,7 @@ from stockscan_tui.errors import UsageError
 from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.metrics import REGISTRY, MetricKey, Unit, parse_metric, values_of
 from stockscan_tui.market.snapshot import Snapshot
-from stockscan_tui.report.shortfall import lacking, warnings
+from stockscan_tui.report.shortfall import STORED, lacking, warnings
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.rules import Rule
 from tests import wire
@@ -85,8 +85,8 @@ def test_warnings_name_each_rule_and_say_that_bars_come_by_the_minute() -> None:
     assert warnings(rules, ["ohlcv-1m"]) == (
         "tight: bars alone do not tell bid and spread_pct.",
         "held: bars alone do not tell halt.",
-        "dear: of bars, trades(5m), vwap_pct can be told roughly only.",
         "move: bars alone do not tell mid.",
+        "Of bars, trades(5m) and vwap_pct can be told roughly only.",
         "Of minute bars alone rules see one price a minute, at its end.",
     )
     assert warnings(rules, ["trades"]) == (
@@ -94,3 +94,9 @@ def test_warnings_name_each_rule_and_say_that_bars_come_by_the_minute() -> None:
         "move: trades alone do not tell mid.",
     )
     assert warnings(rules, ["mbp-1", "ohlcv-1m"]) == ()
+    tape = Rule("tape", parse("tape_volume > 1m"))
+    assert warnings([tape], ["mbp-1"]) == ("tape: saved files do not tell tape_volume.",)
+    stored = warnings(rules, [STORED])
+    assert "held: bars alone do not tell halt." in stored
+    assert "Of bars, vwap_pct can be told roughly only." in stored
+    assert lacking(Rule("busy", parse("trades > 50")), [STORED]) == ()

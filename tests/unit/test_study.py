@@ -130,7 +130,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     connection = duckdb.connect(str(path))
     for number, alert in enumerate((*ALERTS, replace(ALERTS[0], rule="old", ts_ns=1))):
         values = [str(number), alert.ts_ns, 0, alert.rule, alert.price, alert.values]
-        connection.execute("INSERT INTO fired VALUES (?, ?, ?, ?, ?, ?)", values)
+        connection.execute("INSERT INTO fired VALUES (?, ?, ?, ?, ?, ?, false, false)", values)
     connection.close()
     return path
 

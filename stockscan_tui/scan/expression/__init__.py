@@ -11,9 +11,11 @@ can run code, look up an attribute or reach the file system. Loosest to tightest
 
 from stockscan_tui.scan.expression.complete import Completion, complete
 from stockscan_tui.scan.expression.error import MAX_LENGTH, MAX_NESTING, ExpressionError
+from stockscan_tui.scan.expression.evaluate import Shared
 from stockscan_tui.scan.expression.expression import Expression, parse
 from stockscan_tui.scan.expression.memory import Memory
 from stockscan_tui.scan.expression.names import RESERVED, Names
+from stockscan_tui.scan.expression.sharing import Pool
 
 __all__ = [
     "MAX_LENGTH",
@@ -24,6 +26,8 @@ __all__ = [
     "ExpressionError",
     "Memory",
     "Names",
+    "Pool",
+    "Shared",
     "complete",
     "parse",
 ]

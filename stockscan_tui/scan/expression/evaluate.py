@@ -18,6 +18,18 @@ Numbers = Floats | np.float64
 Found = dict[tree.Node, tuple[object, Flags]]
 
 
+class Shared:
+    """Conditions that several expressions share, each worked out once for one picture.
+
+    Args:
+        pure: By identity, the nodes that depend on the picture alone.
+    """
+
+    def __init__(self, pure: frozenset[int] = frozenset()) -> None:
+        self.pure = pure
+        self.found: dict[int, Flags] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """One evaluation.
@@ -26,18 +38,29 @@ class Evaluation:
         snapshot: The market.
         memory: What crossings remember; without it nothing crosses.
         found: What stays the same from snapshot to snapshot.
+        shared: What other expressions have worked out of this snapshot; None for nothing.
     """
 
     snapshot: Snapshot
     memory: Memory | None
     found: Found
+    shared: Shared | None = None
 
     def mask(self, root: tree.Condition) -> Flags:
         """Return whether a condition holds, for each symbol in slot order; not to be changed."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
             return self._flags(root)
 
-    def _flags(self, node: tree.Condition) -> Flags:  # noqa: PLR0911
+    def _flags(self, node: tree.Condition) -> Flags:
+        shared = self.shared
+        if shared is None or id(node) not in shared.pure:
+            return self._work_out(node)
+        known = shared.found.get(id(node))
+        if known is None:
+            known = shared.found[id(node)] = self._work_out(node)
+        return known
+
+    def _work_out(self, node: tree.Condition) -> Flags:  # noqa: PLR0911
         match node:
             case tree.Compare(values, signs):
                 return self._compare([self._numbers(value) for value in values], signs)
@@ -81,9 +104,13 @@ class Evaluation:
 
     def _joined(self, parts: tuple[tree.Condition, ...], join: np.ufunc, *, empty: bool) -> Flags:
         result: Flags | None = None
+        # What crosses has to be looked at always.
+        early = self.shared is not None and empty and all(id(p) in self.shared.pure for p in parts)
         for part in parts:
             flags = self._flags(part)
             result = flags if result is None else join(result, flags)
+            if early and not result.any():
+                break
         return self._all(empty) if result is None else result
 
     def _compare(self, values: list[Numbers], signs: Sequence[str]) -> Flags:

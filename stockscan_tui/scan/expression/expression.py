@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from stockscan_tui.market.metrics import MetricKey
 from stockscan_tui.market.snapshot import Flags, Integers, Snapshot
 from stockscan_tui.scan.expression import tree
-from stockscan_tui.scan.expression.evaluate import Evaluation, Found, missing_by_metric
+from stockscan_tui.scan.expression.evaluate import Evaluation, Found, Shared, missing_by_metric
 from stockscan_tui.scan.expression.memory import Memory
 from stockscan_tui.scan.expression.names import Names
 from stockscan_tui.scan.expression.parser import Parser
@@ -39,14 +39,17 @@ class Expression:
         """Return whether it holds for every symbol since it says nothing."""
         return self.tree == tree.EVERYTHING
 
-    def mask(self, snapshot: Snapshot, memory: Memory | None = None) -> Flags:
+    def mask(
+        self, snapshot: Snapshot, memory: Memory | None = None, shared: Shared | None = None
+    ) -> Flags:
         """Return whether it holds, for each symbol in slot order; not to be written to.
 
         Args:
             snapshot: The market.
             memory: What crossings remember; without it nothing crosses.
+            shared: What other expressions have worked out of the same snapshot.
         """
-        return Evaluation(snapshot, memory, self._found).mask(self.tree)
+        return Evaluation(snapshot, memory, self._found, shared).mask(self.tree)
 
     def rows(self, snapshot: Snapshot, memory: Memory | None = None) -> Integers:
         """Return the rows of the symbols for which it holds, in alphabetical order."""

@@ -14,8 +14,11 @@ import numpy as np
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.snapshot import Flags, Integers
-from stockscan_tui.market.state import Market, no_levels
+from stockscan_tui.market.state import Market, first_marks, no_levels
 from stockscan_tui.scan.rules.watch import Watched
+
+# Of slots and their first marks (1e-9 dollars): which look like a split that nothing confirms.
+Suspicious = Callable[[Integers, Integers], Flags]
 
 _COLUMNS = {"mark": k.MARK_ABOVE, "last": k.LAST_ABOVE, "mid": k.MID_ABOVE}
 _DIGITS = 6
@@ -45,12 +48,10 @@ class Moves:
     Args:
         market: Whose levels are set.
         rules: The move rules.
-        suspicious: Whether a symbol's overnight move looks like a split, by slot.
+        suspicious: Whether first marks of symbols look like a split, by slot.
     """
 
-    def __init__(
-        self, market: Market, rules: Sequence[Watched], suspicious: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, market: Market, rules: Sequence[Watched], suspicious: Suspicious) -> None:
         self._market = market
         self._rules = rules
         self._suspicious = suspicious
@@ -106,7 +107,7 @@ class Moves:
         before = int(memory.last_ns[slot])
         if before and ts_ns - before < rule.cooldown_s * SECOND_NS:
             return False
-        if self._suspicious(slot):
+        if self._suspicious(np.array([slot]), first_marks(self._market.rows[[slot]]))[0]:
             self._market.split_suspect[slot] = True
             return False
         memory.disarmed[slot] = True
@@ -122,8 +123,9 @@ class Moves:
             stands = 0 < bid <= ask and (ask - bid) * 50 <= (bid + ask) >> 1
             return (bid + ask) >> 1 if stands else 0
         if watched.rule.price == "last":
-            held = row[k.PENDING_PRICE] != 0 and row[k.PENDING_NS] == row[k.TRADE_NS]
-            return 0 if held else int(row[k.LAST])
+            last = int(row[k.LAST])
+            held = abs(row[k.PENDING_PRICE]) == last and row[k.PENDING_NS] == row[k.TRADE_NS]
+            return 0 if held else last
         return int(row[k.MARK])
 
     def _in_force(self, watched: Watched, slot: int) -> bool:

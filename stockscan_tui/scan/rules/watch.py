@@ -11,7 +11,7 @@ from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.instants import Instants
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Flags, Floats, Integers
-from stockscan_tui.scan.expression import Expression, Memory, tree
+from stockscan_tui.scan.expression import Expression, Memory, Pool, Shared, tree
 from stockscan_tui.scan.rules.firing import cross, fire, prime
 from stockscan_tui.scan.rules.rule import Rule
 
@@ -49,12 +49,16 @@ class Watched:
         memory: What it remembers.
         place: Where it stands among the rules.
         condition: What fires it; None of a move rule that fires on the record.
+        pool: The nodes of all rules that are watched.
     """
 
     rule: Rule
     memory: RuleMemory
     place: int
     condition: Expression | None
+    pool: Pool = field(default_factory=Pool)
+    _filter: Expression = field(init=False)
+    _rearm: Expression | None = field(init=False)
     _sides: _Sides = field(init=False)
     _crossings: int = field(init=False)
 
@@ -62,39 +66,51 @@ class Watched:
         crossings = crossings_of(self.rule)
         self._crossings = len(crossings)
         self._sides = _Sides(crossings, self.memory)
+        share, rearm = self.pool.share, self.rule.rearm
+        self._filter = share(self.rule.filter)
+        self._rearm = share(rearm) if rearm is not None else None
+        self.condition = share(self.condition) if self.condition is not None else None
 
-    def holds(self, view: Instants, members: Flags | None) -> Flags:
+    def holds(self, view: Instants, members: Flags | None, shared: Shared) -> Flags:
         """Return whether it holds, for each row.
 
         Args:
             view: The rows.
             members: Who is on the leaderboard, by slot.
+            shared: What other rules have worked out of the rows.
         """
         self.memory.grow(view.ground.count, self._crossings)
         self._sides.slot = view.slot
-        rule = self.rule
-        # All parts are evaluated always, so that crossings miss nothing.
-        if self.condition is not None:
-            held = self.condition.mask(view, self._sides)
-        else:
-            held = np.ones(len(view.slot), np.bool_)
-        if not rule.filter.empty:
-            held = held & rule.filter.mask(view, self._sides)
-        return held & in_scope(rule, view, members) if rule.scope != "all" else held
+        held = self._filter.mask(view, self._sides, shared)
+        if self.rule.scope != "all":
+            held = held & in_scope(self.rule, view, members)
+        if self.condition is None or (not self._crossings and not held.any()):
+            return held
+        # Where something crosses, all rows are looked at, so that it misses nothing.
+        return held & self.condition.mask(view, self._sides, shared)
 
-    def fire(self, view: Instants, members: Flags | None, waits: Flags | None = None) -> Integers:
+    def fire(
+        self,
+        view: Instants,
+        members: Flags | None,
+        shared: Shared,
+        waits: Flags | None = None,
+    ) -> Integers:
         """Return the rows at which it fires.
 
         Args:
             view: The rows, in the order of time.
             members: Who is on the leaderboard, by slot.
+            shared: What other rules have worked out of the rows.
             waits: At which rows nothing fires; None for none.
         """
         rule, memory = self.rule, self.memory
-        holds = self.holds(view, members)
+        holds = self.holds(view, members, shared)
         if waits is not None:
             holds = holds & ~waits
-        rearms = rule.rearm.mask(view, self._sides) if rule.rearm is not None else holds
+        rearms = holds
+        if self._rearm is not None and (self._crossings or memory.disarmed.any()):
+            rearms = self._rearm.mask(view, self._sides, shared)
         if not holds.any() and not memory.disarmed.any():
             return _NOWHERE
         rows = np.empty(len(holds), np.int64)
@@ -113,11 +129,11 @@ class Watched:
         memory.count += count
         return rows[:count]
 
-    def prime(self, view: Instants, members: Flags | None) -> None:
+    def prime(self, view: Instants, members: Flags | None, shared: Shared) -> None:
         """Take note of where it holds already: there it does not fire."""
-        holds = self.holds(view, members)
-        if self.rule.rearm is not None:
-            self.rule.rearm.mask(view, self._sides)
+        holds = self.holds(view, members, shared)
+        if self._rearm is not None:
+            self._rearm.mask(view, self._sides, shared)
         prime(view.slot, view.ns, holds, self.memory.disarmed, self.memory.last_ns)
 
 

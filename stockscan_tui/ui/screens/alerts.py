@@ -77,6 +77,7 @@ class AlertScreen(Screen[Left]):
         self._order, self._words, self._former = Order(), Words(), Words()
         self._listed: tuple[object, ...] = ()
         self._rows: Sequence[Fired] = ()
+        self._new: tuple[tuple[Sequence[Fired], int] | None, int] = (None, 0)
         self._reading = self._whole = False
         self._problem = ""
         self._quiet: Timer | None = None
@@ -165,7 +166,7 @@ class AlertScreen(Screen[Left]):
 
     def _counted(self, s: Snapshot) -> str:
         today = sum(s.fired_by_rule.values()) or len(s.fired)
-        new = sum(not self._alerting.is_done(one) and of_today(s, one) for one in self._rows)
+        new = self._not_done(s)
         arrow = "▲" if self._order.ascending else "▼"
         parts = [f"alerts  {today:,} today", f"{len(self._rows):,} listed, {new:,} not done",
                  f"{self._order.by}{arrow}"]  # fmt: skip
@@ -173,6 +174,16 @@ class AlertScreen(Screen[Left]):
             parts.append(f"/{self._words.text} · F clears")
         muted = self._alerting.muted_in_words()
         return printable("  ".join([*parts, *([f"muted: {muted} · u"] if muted else [])]))
+
+    def _not_done(self, s: Snapshot) -> int:
+        """Return how many of today's alerts that are listed are not done."""
+        counted, count = self._new
+        changes = self._alerting.changes
+        if counted is None or counted[0] is not self._rows or counted[1] != changes:
+            done = self._alerting.is_done
+            count = sum(of_today(s, one) and not done(one) for one in self._rows)
+            self._new = ((self._rows, changes), count)
+        return count
 
     # --- older ones -----------------------------------------------------------------------------
 

@@ -20,7 +20,16 @@ from stockscan_tui.market.metrics import REGISTRY
 from stockscan_tui.market.text import printable
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.lists import Toplist, lists
-from stockscan_tui.ui.commands import ALERTS, BOARD, EVERYWHERE, HEALTH, REPLAY, SYMBOL, Command
+from stockscan_tui.ui.commands import (
+    ALERTS,
+    BOARD,
+    EVERYWHERE,
+    HEALTH,
+    REPLAY,
+    RULES,
+    SYMBOL,
+    Command,
+)
 from stockscan_tui.ui.marks import MARKS, NOT_OFFICIAL
 
 Section = tuple[str, Sequence[Command]]
@@ -29,6 +38,7 @@ SECTIONS: tuple[Section, ...] = (
     ("Board", BOARD),
     ("Symbol", SYMBOL),
     ("Alerts, after a", ALERTS),
+    ("Rules, after r", RULES),
     ("Health panel, after h", HEALTH),
     ("Through time", REPLAY),
 )

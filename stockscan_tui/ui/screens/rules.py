@@ -19,7 +19,7 @@ from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.rules import Rule
 from stockscan_tui.ui.commands import EVERYWHERE, RULES, bindings
 from stockscan_tui.ui.matching import Matching
-from stockscan_tui.ui.ruling import DryRun, Edit, Ruling, save
+from stockscan_tui.ui.ruling import DryRun, Edit, RuleBook, save
 from stockscan_tui.ui.screens.rule_from_filter import (
     USUAL_COOLDOWN_S,
     RuleFromFilterScreen,
@@ -46,7 +46,7 @@ class RulesScreen(Screen[str]):
     """The rules of the run; the result is a list to show, or nothing.
 
     Args:
-        ruling: Reads and changes them.
+        book: Reads and changes them.
         clock: Wall time.
         symbol: Whose message is shown where no symbol meets a rule.
         dry_run: Plays a rule over saved sessions; None where there are none.
@@ -56,14 +56,14 @@ class RulesScreen(Screen[str]):
 
     def __init__(
         self,
-        ruling: Ruling,
+        book: RuleBook,
         clock: Clock,
         *,
         symbol: str = "",
         dry_run: DryRun | None = None,
     ) -> None:
         super().__init__()
-        self._ruling = ruling
+        self._book = book
         self._clock = clock
         self._symbol = symbol
         self._dry_run = dry_run
@@ -121,7 +121,7 @@ class RulesScreen(Screen[str]):
         """Show the rules as they are now."""
         if not self.is_mounted:
             return
-        rules = in_order(self._ruling.rules.rules, self._sought)
+        rules = in_order(self._book.rules.rules, self._sought)
         found = {rule.name: self._matching.of(rule) for rule in rules}
         counts = {name: matched.count for name, matched in found.items() if matched is not None}
         fired = self._snapshot.fired_by_rule if self._snapshot is not None else {}
@@ -130,7 +130,7 @@ class RulesScreen(Screen[str]):
         self._show_selected()
 
     def _show_problem(self) -> None:
-        problem = self._ruling.problem
+        problem = self._book.problem
         line = self.query_one("#problem", Static)
         line.display = bool(problem)
         line.update(printable(f"✗ {problem} The last good rules go on." if problem else ""))
@@ -138,7 +138,7 @@ class RulesScreen(Screen[str]):
     def _show_selected(self) -> None:
         rule = self._list.selected
         matched = self._matching.of(rule) if rule is not None else None
-        lines = described(rule, self._ruling.path, self._snapshot, matched, self._symbol) if (
+        lines = described(rule, self._book.path, self._snapshot, matched, self._symbol) if (
             rule is not None
         ) else []  # fmt: skip
         self.query_one(RuleDetail).show(lines)
@@ -149,9 +149,9 @@ class RulesScreen(Screen[str]):
         self.query_one(HintLine).show(f" {printable(self._said if said else self._summary())}")
 
     def _summary(self) -> str:
-        rules = self._ruling.rules
+        rules = self._book.rules
         own = sum(not rule.shipped for rule in rules.rules)
-        where = f" · {self._ruling.path}" if self._ruling.path is not None else ""
+        where = f" · {self._book.path}" if self._book.path is not None else ""
         sought = f" · with {self._sought} in them" if self._sought else ""
         return f"{len(rules.watched)} on of {len(rules.rules)}, {own} your own{sought}{where}"
 
@@ -237,7 +237,7 @@ class RulesScreen(Screen[str]):
 
     async def _change(self, edit: Edit, sentence: str) -> None:
         self._doomed = ""
-        refused = await self._ruling.change(edit)
+        refused = await self._book.change(edit)
         if self.is_attached:
             self.renew()
             self.say(refused or sentence)
@@ -297,8 +297,8 @@ class RulesScreen(Screen[str]):
         screen = RuleFromFilterScreen(
             rule,
             title=title,
-            taken=[known.name for known in self._ruling.rules.rules],
-            names=self._ruling.names,
+            taken=[known.name for known in self._book.rules.rules],
+            names=self._book.names,
             snapshot=lambda: self._snapshot,
             dry_run=self._dry_run,
             named=former is not None,

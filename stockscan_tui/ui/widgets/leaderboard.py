@@ -256,6 +256,7 @@ class Leaderboard(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self, event: events.Resize) -> None:
         self._layout = self._laid_out(event.size.width)
         self.redraw()
+        self.reveal()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()

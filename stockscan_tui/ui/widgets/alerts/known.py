@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.fired import Fired, unpacked
-from stockscan_tui.market.snapshot import MOST_FIRED, Snapshot
+from stockscan_tui.market.snapshot import MOST_FIRED, Integers, Snapshot
 
 FRESH_NS = 60 * SECOND_NS
 
@@ -72,12 +72,28 @@ def _when(fired: Fired) -> int:
     return fired.ts_ns
 
 
+class _Rows:
+    """Finds rows by symbol; the names are gone through once for each order of symbols."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Integers | None, dict[str, int]] = (None, {})
+
+    def find(self, snapshot: Snapshot, symbol: str) -> int | None:
+        # One tuple, so that two threads never see the rows of different orders.
+        order, rows = self._held
+        if order is not snapshot.by_symbol:
+            names = snapshot.symbols
+            rows = {names[row]: row for row in snapshot.by_symbol.tolist()}
+            self._held = (snapshot.by_symbol, rows)
+        return rows.get(symbol)
+
+
+_ROWS = _Rows()
+
+
 def row_of(snapshot: Snapshot, symbol: str) -> int | None:
     """Return a symbol's row, None where the market has no such symbol."""
-    names, rows = snapshot.symbols, snapshot.by_symbol
-    at = bisect_left(range(len(rows)), symbol, key=lambda place: names[int(rows[place])])
-    found = int(rows[at]) if at < len(rows) else -1
-    return found if found >= 0 and names[found] == symbol else None
+    return _ROWS.find(snapshot, symbol)
 
 
 def of_today(snapshot: Snapshot, fired: Fired) -> bool:

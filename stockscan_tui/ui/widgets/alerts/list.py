@@ -101,7 +101,7 @@ class AlertRows(Listing):
             Segment(fmt.price(fired.price).rjust(NUMBER_CELLS), plain),
             Segment(fmt.percent(then).rjust(NUMBER_CELLS), self._by(then, plain, palette, done)),
             Segment(moved(since).rjust(NUMBER_CELLS), self._by(since, plain, palette, done)),
-            Segment(f"  {values_in_words(fired.values)}", quiet),
+            Segment(f"  {values_in_words(fired.values, without='chg')}", quiet),
         ]
 
     @staticmethod

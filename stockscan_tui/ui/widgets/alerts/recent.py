@@ -72,7 +72,8 @@ class RecentAlerts(Widget):
         then, since = change_then(s, fired), change_since(s, fired)
         tail = f" {moved(since):>8}" if width >= SINCE_FROM else ""
         used = 9 + SYMBOL_CELLS + 1 + 8 + 1 + len(tail)
-        text = Text(f"{when(s, fired)[:8]} ", self._look("fresh" if fresh else "dim"), no_wrap=True)
+        text = Text(no_wrap=True)
+        text.append(f"{when(s, fired)[:8]} ", self._look("fresh" if fresh else "dim"))
         text.append(f"{fmt.fit(fired.symbol, SYMBOL_CELLS)} ", Style(bold=True))
         text.append(f"{fmt.percent(then):>8} ", self._by(then))
         text.append(fmt.fit(fired.rule, max(width - used, RULE_LEAST)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.calendar import SECOND_NS
@@ -62,10 +63,15 @@ def none_yet(snapshot: Snapshot) -> str:
     return f"{gated:,} gated alerts · a shows them" if gated else NONE_YET
 
 
-def values_in_words(values: str) -> str:
-    """Return an alert's values with their units, as in chg +3.40 %  rvol 5.2."""
-    pairs = unpacked(values).items()
-    return "  ".join(f"{printable(name)} {_written(name, value)}" for name, value in pairs)
+@lru_cache(maxsize=2048)
+def values_in_words(values: str, *, without: str = "") -> str:
+    """Return an alert's values with their units, as in chg +3.40 %  rvol 5.2.
+
+    What was not so is left out, and the metric `without`, which is shown elsewhere.
+    """
+    pairs = [pair for pair in unpacked(values).items() if pair[0] != without]
+    texts = [(name, _written(name, value)) for name, value in pairs]
+    return "  ".join(f"{printable(name)} {text}" for name, text in texts if text)
 
 
 def _written(name: str, value: float) -> str:
@@ -74,7 +80,7 @@ def _written(name: str, value: float) -> str:
     except UsageError:
         return fmt.number(value)
     unit = " %" if metric.unit is Unit.PERCENT and math.isfinite(value) else ""
-    return f"{fmt.of_metric(value, metric) or 'no'}{unit}"
+    return f"{fmt.of_metric(value, metric)}{unit}"
 
 
 def told(snapshot: Snapshot, fired: Fired) -> str:
