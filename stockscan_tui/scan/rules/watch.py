@@ -109,9 +109,11 @@ class Watched:
         if waits is not None:
             holds = holds & ~waits
         rearms = holds
-        if self._rearm is not None and (self._crossings or memory.disarmed.any()):
+        # What fires at one row may be armed again at a later one.
+        at_rest = not holds.any() and not memory.disarmed.any()
+        if self._rearm is not None and (self._crossings or not at_rest):
             rearms = self._rearm.mask(view, self._sides, shared)
-        if not holds.any() and not memory.disarmed.any():
+        if at_rest:
             return _NOWHERE
         rows = np.empty(len(holds), np.int64)
         count = fire(
