@@ -63,21 +63,24 @@ class Want:
     values: tuple[tuple[str, float], ...] = ()
 
 
-def wanted(material: Material, stated: Iterable[Stated]) -> list[Want]:
-    """Return all alerts of the day in the order in which they must come."""
+def wanted(material: Material, stated: Iterable[Stated], from_ns: int = 0) -> list[Want]:
+    """Return all alerts of the day in the order in which they must come.
+
+    With `from_ns`, a minute's close, nothing fires up to it, and what is true then counts as fired.
+    """
     walked = walk(material)
     frame = instants(walked, material)
     suspects = split_suspects(walked, material)
     found: list[tuple[tuple[int, int, int, str], Want]] = []
     for place, each in enumerate(stated):
         if each.rule.move:
-            hits = moved(each.rule, walked, material)
+            hits = moved(each.rule, walked, material, from_ns)
             step = RECORD
             found += [((w.ts_ns, step, place, w.symbol), w) for w in hits]
         else:
             found += [
                 ((w.ts_ns, step, place, w.symbol), w)
-                for step, w in fired(each, frame, material.day)
+                for step, w in fired(each, frame, material.day, from_ns)
             ]
     return [want for _, want in sorted(found) if want.symbol not in suspects]
 
@@ -292,11 +295,14 @@ def percent(value: Column, base: Column) -> Column:
 # --- when they fire -------------------------------------------------------------------------------
 
 
-def fired(stated: Stated, frame: pd.DataFrame, day: TradingDay) -> list[tuple[int, Want]]:
+def fired(
+    stated: Stated, frame: pd.DataFrame, day: TradingDay, from_ns: int = 0
+) -> list[tuple[int, Want]]:
     """Return what a rule with a condition fires, each with the step at which it does."""
     rule, found = stated.rule, []
+    frame = frame[(frame["at"] > from_ns) | ((frame["at"] == from_ns) & (frame.step == MINUTE))]
     # Of the second that has ended.
-    sessions = frame["at"].map({at: day.session_at(at - 1) for at in frame["at"].unique()})
+    sessions = frame["at"].map({at: day.session_at(at - (at > from_ns)) for at in frame["at"].unique()})
     looked = frame[sessions.isin(rule.sessions)].copy()
     looked["holds"] = np.asarray(stated.holds(looked), np.bool_)
     if stated.crossing is not None:
@@ -310,7 +316,9 @@ def fired(stated: Stated, frame: pd.DataFrame, day: TradingDay) -> list[tuple[in
             *(rows.index, rows["at"], rows.step, rows.holds, rows.rearms), strict=True
         ):
             rested = last_ns is None or at - last_ns >= rule.cooldown_s * SECOND_NS
-            if holds and armed and rested:
+            if at == from_ns:
+                armed, last_ns = not holds, at if holds else None
+            elif holds and armed and rested:
                 armed, last_ns = False, at
                 row = rows.loc[place]
                 values = tuple((name, float(row[head])) for name, head in stated.values.items())
@@ -328,7 +336,9 @@ def _crossed(frame: pd.DataFrame, over: Column) -> Column:
     return (sides > 0) & (before < 0)
 
 
-def moved(rule: Rule, walked: pd.DataFrame, material: Material) -> list[Want]:
+def moved(
+    rule: Rule, walked: pd.DataFrame, material: Material, from_ns: int = 0
+) -> list[Want]:
     """Return what a move rule fires, on the very records that cross."""
     found = []
     for symbol, rows in walked.groupby("symbol"):
@@ -336,6 +346,11 @@ def moved(rule: Rule, walked: pd.DataFrame, material: Material) -> list[Want]:
         if not close:
             continue
         armed, last_ns = True, None
+        before = rows[rows.ts < from_ns][rule.price]
+        if len(before) and before.iloc[-1]:
+            armed = abs(before.iloc[-1] - close) * 100 < rule.move * close
+            last_ns = None if armed else from_ns
+        rows = rows[rows.ts >= from_ns]
         for ts, price in zip(rows.ts, rows[rule.price], strict=True):
             if not price or material.day.session_at(ts) not in rule.sessions:
                 continue

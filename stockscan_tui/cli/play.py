@@ -11,10 +11,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import time
-from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, rules_of, sort_of
@@ -24,6 +23,7 @@ from stockscan_tui.cli.welcome import typed_key
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.scan.gates import SAMPLED
+from stockscan_tui.sim.place import demo_path
 
 if TYPE_CHECKING:
     from stockscan_tui.clock import Clock
@@ -34,15 +34,17 @@ if TYPE_CHECKING:
     from stockscan_tui.market.indicator import IndicatorKey
     from stockscan_tui.run.common import Run
     from stockscan_tui.run.reference import Sources
-    from stockscan_tui.scan.rules import Rules
+    from stockscan_tui.scan.rules import Rule, Rules
     from stockscan_tui.scan.rules.ruling import Ruling
     from stockscan_tui.ui.app import Opening, StockscanApp
+    from stockscan_tui.ui.desk import Desk
     from stockscan_tui.ui.ruling import DryRun
 
 SCREEN_SPEED = 60.0
 DEMO_SPEED = 10.0
 DEMO_START = time(9, 29)
 SWITCH_S = 0.0005
+DATASET = "EQUS.MINI"
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -130,7 +132,7 @@ class Play:
             self._open,
             title=self._title(),
             clock=clock,
-            desk=replace(desk, dry_run=self._dry_run()),
+            desk=replace(desk, dry_run=self._dry_run(desk)),
             theme=self.config.theme,
             at_rest=_settle,
             alerting=courier,
@@ -166,14 +168,36 @@ class Play:
         simulated = self.given.command == "demo"
         return Courier(rules, clock, notify, simulated=simulated, at_screen=at_screen)
 
-    def _dry_run(self) -> DryRun | None:
-        """Return what plays a rule over the sessions that are saved; None where there are none."""
-        database = self.given.db or live_database(getattr(self.given, "dataset", "EQUS.MINI"))
-        if not database.exists():
-            return None
-        from stockscan_tui.run.backtest import dry_run  # noqa: PLC0415
+    def _dry_run(self, desk: Desk) -> DryRun | None:
+        """Return what plays a rule over saved sessions; None where there are none.
 
-        return partial(dry_run, database=database)
+        Those are the files of a replay, the demo's day, and of a live run what was captured before.
+        """
+        given = self.given
+        files: tuple[Path, ...] = ()
+        database = given.db or live_database(getattr(given, "dataset", DATASET))
+        if given.command == "replay":
+            files = tuple(given.files)
+        elif given.command == "demo":
+            files = (demo_path(cache_folder() / "demo", given.seed),)
+        elif not database.exists():
+            return None
+
+        def play(rule: Rule, **told: Any) -> None:
+            from stockscan_tui.run.backtest import dry_run  # noqa: PLC0415
+
+            dry_run(
+                rule,
+                database,
+                files=files,
+                prev_close=getattr(given, "prev_close", None),
+                own=desk.read_own(desk.watchlist),
+                gates=self.config.gates,
+                names=desk.names,
+                **told,
+            )
+
+        return play
 
     def _check(self) -> None:
         """Refuse before there is a screen what would fail behind it."""
@@ -232,7 +256,6 @@ class Play:
         return ReplayRun(request, clock)
 
     def _demo(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
-        from stockscan_tui.sim.place import demo_path  # noqa: PLC0415
         from stockscan_tui.sim.process import begin_gateway  # noqa: PLC0415
 
         folder = cache_folder() / "demo"

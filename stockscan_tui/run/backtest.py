@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -89,6 +89,8 @@ def dry_run(
     rule: Rule,
     database: Path,
     *,
+    files: Sequence[Path] = (),
+    prev_close: Path | None = None,
     sessions: int = 5,
     own: Own = NO_OWN,
     gates: Gates = SHIPPED,
@@ -97,14 +99,16 @@ def dry_run(
     progress: Callable[[float], None],
     cancelled: Callable[[], bool],
 ) -> None:
-    """Play a rule over the last stored sessions, the newest first, in a process of its own.
+    """Play a rule over files, or the last stored sessions, the newest first, in its own process.
 
     What is not on this machine is not asked for. It waits for the end: not for the screen's thread.
 
     Args:
         rule: The rule; whether it is switched on does not count.
         database: Where the sessions are stored; while it is held, a copy of it is asked for.
-        sessions: How many.
+        files: What is played instead; empty for the stored sessions.
+        prev_close: A file of previous closes, for files.
+        sessions: How many of the stored ones.
         own: The user's watchlists and table.
         gates: What would keep alerts from being delivered.
         names: What may stand in gates besides metrics.
@@ -117,8 +121,9 @@ def dry_run(
     """
     request = BacktestRequest(
         rules=Rules((replace(rule, enabled=True),)),
-        files=(),
+        files=tuple(files),
         since=None,
+        prev_close=prev_close,
         database=database,
         reference=Sources(cache_folder() / "reference", "", Splits()),
         own=own,
