@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ from stockscan_tui.scan.rules import Rule, Rules
 from stockscan_tui.sim.demo import demo_file
 from stockscan_tui.sim.place import DAY
 from tests import wire
-from tests.playing import ListSink, StillClock, weekdays
+from tests.playing import ListSink, StillClock, next_day, weekdays
 from tests.rule_oracle import Material, Stated, Want
 
+Cut = Callable[[wire.Records], Sequence[wire.Records]]
 REGULAR = frozenset({Session.REGULAR})
 
 STATED = (
@@ -73,7 +74,10 @@ STATED = (
         lambda f: (f.dvol > 1e6) & (f.chg.abs() > 5),
         values={"dvol": "dvol", "chg": "chg"},
     ),
-    # It tells of every evaluation that there is.
+)
+
+# It tells of every evaluation that there is.
+EVERY = (
     Stated(
         Rule("seen", when=parse("trades > 0"), cooldown_s=7, rearm=parse("trades > 0")),
         lambda f: f.trades > 0,
@@ -129,7 +133,8 @@ def coarse(folder: Path, seed: int, count: int = 12_000) -> OnDisk:
         for a, b, c, d in HOURS
     ]
     closes = {name: 10.0 * 2 ** (number % 4) for name, number in COARSE.items()}
-    number = rng.choice(list(COARSE.values()), count, p=(0.3, 0.2, 0.15, 0.15, 0.1, 0.05, 0.04, 0.01))
+    busy = (0.3, 0.2, 0.15, 0.15, 0.1, 0.05, 0.04, 0.01)
+    number = rng.choice(list(COARSE.values()), count, p=busy)
     records = np.zeros(count, MBP1_DTYPE)
     records["length"] = MBP1_DTYPE.itemsize // 4
     records["rtype"] = RType.MBP_1
@@ -141,11 +146,10 @@ def coarse(folder: Path, seed: int, count: int = 12_000) -> OnDisk:
     _prices(records, number, np.round(step).astype(np.int64), rng)
     day = weekdays().day(wire.DAY)
     known = {name: close for name, close in closes.items() if name != "GGG"}
-    average = {name: 3_000.0 for name in known}
+    average = dict.fromkeys(known, 3_000.0)
     names = {number: name for name, number in COARSE.items()}
-    path = wire.write(
-        folder / f"coarse-{seed}.mbp-1.dbn", wire.metadata("mbp-1", COARSE, start_ns=day.start_ns), records
-    )
+    meta = wire.metadata("mbp-1", COARSE, start_ns=day.start_ns)
+    path = wire.write(folder / f"coarse-{seed}.mbp-1.dbn", meta, records)
     return OnDisk((path,), Material(records, names, day, known, average))
 
 
@@ -170,6 +174,36 @@ def _prices(
     far = rng.choice((-60, 0, 0, 0, 0, 0, 0, 60), count) * (rng.random(count) < 0.05)
     records["price"] = (place + far + rng.integers(-1, 2, count)) * step
     records["size"] = rng.choice((0, 1, 100, 100, 300), count)
+
+
+def part(
+    day: OnDisk,
+    begin_ns: int,
+    end_ns: int,
+    *,
+    cut: Cut = lambda rows: [rows],
+    start_ns: int | None = None,
+) -> OnDisk:
+    """Return the records between two instants, in as many files as `cut` makes of them.
+
+    Files that overlap take turns second by second; so do the records of what is returned.
+    `start_ns` is what the files say of their beginning, if not the first instant.
+    """
+    times = day.material.records["ts_recv"].astype(np.int64)
+    pieces = cut(day.material.records[(times >= begin_ns) & (times < end_ns)])
+    on = day.material.day.session_date
+    spans = {name: [(on, next_day(on), number)] for number, name in day.material.names.items()}
+    start = begin_ns if start_ns is None else start_ns
+    meta = wire.metadata("mbp-1", mappings=spans, start_ns=start)
+    folder = day.paths[0].parent
+    paths = []
+    for piece in pieces:
+        name = f"part-{len(list(folder.iterdir()))}.mbp-1.dbn"
+        paths.append(wire.write(folder / name, meta, piece))
+    turn = np.concatenate([np.full(len(piece), place) for place, piece in enumerate(pieces)])
+    rows = np.concatenate(pieces)
+    rows = rows[np.lexsort((turn, rows["ts_recv"].astype(np.int64) // SECOND_NS))]
+    return OnDisk(tuple(paths), replace(day.material, records=rows))
 
 
 def play(

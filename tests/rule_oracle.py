@@ -90,7 +90,7 @@ def wanted(material: Material, stated: Iterable[Stated], from_ns: int = 0) -> li
 
 @dataclass
 class _Symbol:
-    """What is known of one symbol; prices in 1e-9 dollars, 0 for none, and `volume` of all hours."""
+    """What is known of one symbol: prices in 1e-9 dollars, 0 for none; `volume` is of all hours."""
 
     bid: int = 0
     ask: int = 0
@@ -169,9 +169,7 @@ def walk(material: Material) -> pd.DataFrame:
         if session is not Session.CLOSED:
             symbol.first_mark = symbol.first_mark or symbol.mark
         pre = symbol.total.get(Session.PRE, (0, 0))
-        regular, post = (
-            symbol.total.get(each, (0, 0)) for each in (Session.REGULAR, Session.POST)
-        )
+        regular, post = (symbol.total.get(each, (0, 0)) for each in (Session.REGULAR, Session.POST))
         rows.append(
             (
                 *(ts, material.names[number], symbol.mark, symbol.last, symbol.first_mark),
@@ -236,9 +234,7 @@ def _stood(asked: pd.DataFrame, walked: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _with_metrics(
-    frame: pd.DataFrame, walked: pd.DataFrame, material: Material
-) -> pd.DataFrame:
+def _with_metrics(frame: pd.DataFrame, walked: pd.DataFrame, material: Material) -> pd.DataFrame:
     day, curve = material.day, VolumeCurve()
     opened = frame["at"] >= day.regular_ns
     volume = frame.open_volume.where(opened, frame.pre_volume)
@@ -302,7 +298,9 @@ def fired(
     rule, found = stated.rule, []
     frame = frame[(frame["at"] > from_ns) | ((frame["at"] == from_ns) & (frame.step == MINUTE))]
     # Of the second that has ended.
-    sessions = frame["at"].map({at: day.session_at(at - (at > from_ns)) for at in frame["at"].unique()})
+    sessions = frame["at"].map(
+        {at: day.session_at(at - (at > from_ns)) for at in frame["at"].unique()}
+    )
     looked = frame[sessions.isin(rule.sessions)].copy()
     looked["holds"] = np.asarray(stated.holds(looked), np.bool_)
     if stated.crossing is not None:
@@ -336,9 +334,7 @@ def _crossed(frame: pd.DataFrame, over: Column) -> Column:
     return (sides > 0) & (before < 0)
 
 
-def moved(
-    rule: Rule, walked: pd.DataFrame, material: Material, from_ns: int = 0
-) -> list[Want]:
+def moved(rule: Rule, walked: pd.DataFrame, material: Material, from_ns: int = 0) -> list[Want]:
     """Return what a move rule fires, on the very records that cross."""
     found = []
     for symbol, rows in walked.groupby("symbol"):
@@ -350,8 +346,8 @@ def moved(
         if len(before) and before.iloc[-1]:
             armed = abs(before.iloc[-1] - close) * 100 < rule.move * close
             last_ns = None if armed else from_ns
-        rows = rows[rows.ts >= from_ns]
-        for ts, price in zip(rows.ts, rows[rule.price], strict=True):
+        later = rows[rows.ts >= from_ns]
+        for ts, price in zip(later.ts, later[rule.price], strict=True):
             if not price or material.day.session_at(ts) not in rule.sessions:
                 continue
             size = abs(price - close) * 100
@@ -359,9 +355,7 @@ def moved(
             if armed and rested and size >= rule.move * close:
                 armed, last_ns = False, ts
                 change = round((price - close) * 100.0 / close, 12)
-                found.append(
-                    Want(int(ts), str(symbol), rule.name, price / 1e9, (("chg", change),))
-                )
+                found.append(Want(int(ts), str(symbol), rule.name, price / 1e9, (("chg", change),)))
             elif size < (rule.rearm_move or rule.move) * close:
                 armed = armed or not rule.once_a_day
     return found

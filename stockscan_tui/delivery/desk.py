@@ -206,7 +206,7 @@ class Desk:
 
     def _lines(self, storms: Sequence[Storm]) -> list[Notice]:
         return [
-            self._toast(s.id, "storm", s.rule, f"{s.line} · Enter", s.count)
+            self._toast(s.id, "storm", s.rule, s.line, s.count)
             for s in storms
             if "toast" in s.rule.deliver
         ]

@@ -203,7 +203,7 @@ class Alerting:
         if count:
             columns = instants_of(market, count)
             market.ctl[k.INSTANTS] = 0
-            found += self._evaluate(columns)
+            found += self._evaluate(self._view(columns), Shared(self._pool.pure))
         if self._moved:
             found += self._tell_moves()
         self._take(found)
@@ -226,13 +226,16 @@ class Alerting:
         self._closed_ns = boundary_ns
         self._alerts = market.alerts.copy()
         self._first = first_marks(market.rows)
-        if self._rules.watched and market.count:
+        view, shared = None, Shared()
+        if self._watched and market.count:
             columns = all_symbols(market, boundary_ns)
+            view = self._view(columns, whole=True)
             self._list_members(columns)
-            self._take(self._evaluate(columns, whole=True))
+            shared = Shared(self._pool.pure)
+            self._take(self._evaluate(view, shared))
         suspects = market.split_suspect[: market.count]
         if self._scoped() or not np.array_equal(suspects, self._suspects):
-            self._level()
+            self._level(view, shared)
 
     def take_fired(self) -> list[Fired]:
         """Return what has fired since this was asked last, in the order of event time."""
@@ -275,11 +278,15 @@ class Alerting:
         columns = all_symbols(self._market, event_ns)
         view = self._view(columns, whole=True)
         self._list_members(columns)
+        shared = Shared(self._pool.pure)
         for watched in fresh:
-            if self._market.session in watched.rule.sessions:
-                # A move rule, too, is told by the change as it stands.
-                now = _watched(watched.rule, watched.memory, watched.place, False, self._pool)
-                now.prime(view, self._members, Shared(self._pool.pure))
+            if self._market.session not in watched.rule.sessions:
+                continue
+            if watched.condition is None:
+                inside = np.flatnonzero(watched.holds(view, self._members, shared))
+                self._moves.prime(watched, inside, event_ns)
+            else:
+                watched.prime(view, self._members, shared)
 
     def _view(self, columns: Integers, *, whole: bool = False) -> Instants:
         more = self._market.count - len(self._alerts)
@@ -295,11 +302,10 @@ class Alerting:
             whole=whole,
         )
 
-    def _evaluate(self, columns: Integers, *, whole: bool = False) -> list[_Told]:
+    def _evaluate(self, view: Instants, shared: Shared) -> list[_Told]:
         """Return what fires at some rows, which are in the order of time."""
         market = self._market
-        view = self._view(columns, whole=whole)
-        waits, shared = self._waits(view), Shared(self._pool.pure)
+        waits = self._waits(view)
         fired = []
         for watched in self._watched:
             if watched.condition is not None and market.session in watched.rule.sessions:
@@ -310,7 +316,7 @@ class Alerting:
             return []
         shut = np.zeros(len(view.slot), np.bool_)
         rows = np.unique(np.concatenate([at for _, at in fired]))
-        shut[rows] = ~self._gate_mask(self._view(columns[:, rows]))
+        shut[rows] = ~self._gate_mask(self._view(view.columns[:, rows]))
         return [told for watched, at in fired for told in self._told(watched, view, at, shut)]
 
     def _waits(self, view: Instants) -> Flags | None:
@@ -408,16 +414,23 @@ class Alerting:
             members[view.slot[order[known][:LISTED]]] = True
         self._members = members
 
-    def _level(self) -> None:
-        """Set the prices that move rules wait for."""
+    def _level(self, view: Instants | None = None, shared: Shared | None = None) -> None:
+        """Set the prices that move rules wait for.
+
+        Args:
+            view: All symbols as of the last minute's close; None to look at them anew.
+            shared: What rules have worked out of them.
+        """
         market = self._market
         members: dict[int, Flags] = {}
         if self._scoped() and market.count:
-            view = self._view(all_symbols(market, self._closed_ns), whole=True)
+            if view is None:
+                view = self._view(all_symbols(market, self._closed_ns), whole=True)
+            shared = shared or Shared(self._pool.pure)
             for watched in self._watched:
                 if watched.condition is None:
                     inside = in_scope(watched.rule, view, self._members)
-                    members[watched.place] = inside & watched.rule.filter.mask(view)
+                    members[watched.place] = inside & watched.passes(view, shared)
         self._suspects = market.split_suspect[: market.count].copy()
         self._moves.level(members)
 

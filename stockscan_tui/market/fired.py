@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_JSON = json.JSONEncoder(separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Fired:
@@ -40,7 +42,7 @@ class Fired:
 def packed(values: Iterable[tuple[str, float]]) -> str:
     """Return values by name as JSON; what is missing is null."""
     plain = {name: round(value, 9) if math.isfinite(value) else None for name, value in values}
-    return json.dumps(plain, separators=(",", ":"))
+    return _JSON.encode(plain)
 
 
 def unpacked(values: str) -> dict[str, float]:

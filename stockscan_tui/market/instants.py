@@ -166,6 +166,12 @@ class Instants(Snapshot):
         return column
 
     @property
+    def columns(self) -> Integers:
+        """What was noted, shape (`kernel.INSTANT_WIDTH`, n)."""
+        columns: Integers = self._columns
+        return columns
+
+    @property
     def states(self) -> Integers:
         """The state rows, shape (n, `kernel.STATE_WIDTH`); a view."""
         states: Integers = self._columns[k.INSTANT_STATE : k.INSTANT_HIGH].T

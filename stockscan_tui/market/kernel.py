@@ -1005,10 +1005,11 @@ def _beyond(state: Int64s, levels: Int64s, slot: int, ts: int) -> bool:
     if mark > 0 and (mark >= levels[o + MARK_ABOVE] or mark <= levels[o + MARK_BELOW]):
         return True
     last = state[r + LAST]
-    if last > 0 and (last >= levels[o + LAST_ABOVE] or last <= levels[o + LAST_BELOW]):
-        # A print far off waits for a second one.
-        if abs(state[r + PENDING_PRICE]) != last or state[r + PENDING_NS] != state[r + TRADE_NS]:
-            return True
+    far = last > 0 and (last >= levels[o + LAST_ABOVE] or last <= levels[o + LAST_BELOW])
+    # A print far off waits for a second one.
+    held = abs(state[r + PENDING_PRICE]) == last and state[r + PENDING_NS] == state[r + TRADE_NS]
+    if far and not held:
+        return True
     if levels[o + MID_ABOVE] == NO_ABOVE and levels[o + MID_BELOW] == NO_BELOW:
         return False
     bid = state[r + BID]

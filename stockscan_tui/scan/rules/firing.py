@@ -83,3 +83,69 @@ def prime(slots: Int64s, times: Int64s, holds: Flags, disarmed: Flags, last_ns: 
         if holds[row]:
             disarmed[slots[row]] = True
             last_ns[slots[row]] = times[row]
+
+
+@compiled
+def percent_part(close: int, over: int, under: int) -> int:
+    """Return over ÷ under of a price, rounded up; exact, without leaving 64 bits."""
+    return close // under * over + ((close % under) * over + under - 1) // under
+
+
+@compiled
+def join_levels(
+    levels: Int64s,
+    column: int,
+    slots: Int64s,
+    closes: Int64s,
+    prices: Int64s,
+    there: Flags,
+    disarmed: Flags,
+    last_ns: Int64s,
+    move: Int64s,
+    back: Int64s,
+    once: bool,
+    cooldown_ns: int,
+    ts_ns: int,
+    wake: int,
+) -> None:
+    """Let the prices that one move rule waits for be among those of some symbols.
+
+    Args:
+        levels: By slot, what is waited for; kept at the nearest of all rules'.
+        column: Where the price that the rule looks at has its level above; below is the next.
+        slots: Whose.
+        closes: Their previous closes in 1e-9 dollars.
+        prices: What they stand at.
+        there: Whether the rule is for them, and can be told.
+        disarmed: By slot, whether it has fired and was not armed again.
+        last_ns: By slot, when it fired last, 0 for never.
+        move: The part of a close that fires it: over and under.
+        back: The part within which a price is back: over and under.
+        once: Whether it is never armed again.
+        cooldown_ns: The least time between two firings for a symbol.
+        ts_ns: Before this instant nothing happens any more.
+        wake: The column of the instant from which on whatever comes is looked at.
+    """
+    for row in range(len(slots)):
+        if not there[row]:
+            continue
+        slot = slots[row]
+        close = closes[row]
+        if not disarmed[slot]:
+            until = last_ns[slot] + cooldown_ns
+            if last_ns[slot] > 0 and until > ts_ns:
+                if not once:
+                    levels[slot, wake] = min(levels[slot, wake], until)
+                continue
+            part = percent_part(close, move[0], move[1])
+            levels[slot, column] = min(levels[slot, column], close + part)
+            levels[slot, column + 1] = max(levels[slot, column + 1], close - part)
+        elif not once:
+            # Out there, it waits for the price to come back.
+            part = percent_part(close, back[0], back[1])
+            if prices[row] >= close + part:
+                levels[slot, column + 1] = max(levels[slot, column + 1], close + part - 1)
+            elif prices[row] <= close - part:
+                levels[slot, column] = min(levels[slot, column], close - part + 1)
+            else:
+                levels[slot, wake] = 0

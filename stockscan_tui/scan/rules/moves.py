@@ -7,6 +7,7 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.snapshot import Flags, Integers
 from stockscan_tui.market.state import Market, first_marks, no_levels
+from stockscan_tui.scan.rules.firing import join_levels, percent_part
 from stockscan_tui.scan.rules.watch import Watched
 
 # Of slots and their first marks (1e-9 dollars): which look like a split that nothing confirms.
@@ -24,22 +26,29 @@ _COLUMNS = {"mark": k.MARK_ABOVE, "last": k.LAST_ABOVE, "mid": k.MID_ABOVE}
 _DIGITS = 6
 
 
-def up_level(close: Integers, percent: float) -> Integers:
-    """Return the least prices that are at least `percent` over some closes, all in 1e-9 dollars."""
-    return close + _part(close, percent, up=True)
-
-
-def down_level(close: Integers, percent: float) -> Integers:
-    """Return the largest prices that are at least `percent` under some closes."""
-    return close - _part(close, percent, up=True)
-
-
-def _part(close: Integers, percent: float, *, up: bool) -> Integers:
-    """Return a percentage of prices, rounded up; exact, without leaving 64 bits."""
+def part_of(percent: float) -> Integers:
+    """Return a percentage as a fraction, exactly: over and under."""
     exact = Fraction(round(percent * 10**_DIGITS), 10**_DIGITS) / 100
-    over, under = exact.numerator, exact.denominator
-    rest = (close % under) * over
-    return close // under * over + (rest + (under - 1) * up) // under
+    return np.array([exact.numerator, exact.denominator], np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Move:
+    """A move rule, and the parts of a close at which it fires and within which it is back."""
+
+    watched: Watched
+    move: Integers
+    back: Integers
+
+    def beyond(self, close: int, price: int) -> bool:
+        """Whether a price has moved as far as it takes."""
+        part: int = percent_part(close, self.move[0], self.move[1])
+        return not close - part < price < close + part
+
+    def inside(self, close: int, price: int) -> bool:
+        """Whether a price is back."""
+        part: int = percent_part(close, self.back[0], self.back[1])
+        return close - part < price < close + part
 
 
 class Moves:
@@ -53,7 +62,10 @@ class Moves:
 
     def __init__(self, market: Market, rules: Sequence[Watched], suspicious: Suspicious) -> None:
         self._market = market
-        self._rules = rules
+        self._rules = [
+            _Move(each, part_of(each.rule.move), part_of(each.rule.rearm_move or each.rule.move))
+            for each in rules
+        ]
         self._suspicious = suspicious
         self._members: dict[int, Flags] = {}
 
@@ -65,16 +77,28 @@ class Moves:
         """
         market = self._market
         self._members = members
-        for watched in self._rules:
-            watched.memory.grow(market.capacity, 0)
-        self._set(np.arange(market.count))
+        self._grow()
+        self._set(np.arange(market.count), slice(market.count))
         market.ctl[k.LEVELS] = bool(self._rules)
 
     def add(self, slots: Sequence[int]) -> None:
         """Set the levels of symbols that are new, or whose close is."""
-        for watched in self._rules:
-            watched.memory.grow(self._market.capacity, 0)
-        self._set(np.array(slots, np.int64))
+        self._grow()
+        new = np.array(slots, np.int64)
+        self._set(new, new)
+
+    def _grow(self) -> None:
+        for each in self._rules:
+            each.watched.memory.grow(self._market.capacity, 0)
+
+    def prime(self, watched: Watched, slots: Integers, ts_ns: int) -> None:
+        """Take note of whom a rule holds for already, among some: for them it does not fire."""
+        (rule,) = (each for each in self._rules if each.watched is watched)
+        for slot, close in zip(slots.tolist(), self._closes(slots).tolist(), strict=True):
+            price = self._price(watched, slot)
+            if close and price and rule.beyond(close, price):
+                watched.memory.disarmed[slot] = True
+                watched.memory.last_ns[slot] = ts_ns
 
     def look(self, slot: int, ts_ns: int) -> list[tuple[Watched, int]]:
         """Return the rules that a record has fired for a symbol, and at which price.
@@ -84,25 +108,23 @@ class Moves:
             ts_ns: The record's time.
         """
         fired = []
-        for watched in self._rules:
-            price = self._price(watched, slot)
-            if price and self._in_force(watched, slot) and self._moved(watched, slot, price, ts_ns):
+        place = np.array([slot])
+        close = int(self._closes(place)[0])
+        for each in self._rules:
+            watched = each.watched
+            price = self._price(watched, slot) if close and self._in_force(watched, slot) else 0
+            if price and self._moved(each, slot, close, price, ts_ns):
                 fired.append((watched, price))
-        self._set(np.array([slot]), ts_ns)
+        self._set(place, place, ts_ns)
         return fired
 
-    def _moved(self, watched: Watched, slot: int, price: int, ts_ns: int) -> bool:
-        rule, memory = watched.rule, watched.memory
-        close = self._closes(np.array([slot]))
-        if not close[0]:
-            return False
+    def _moved(self, each: _Move, slot: int, close: int, price: int, ts_ns: int) -> bool:
+        rule, memory = each.watched.rule, each.watched.memory
         if memory.disarmed[slot]:
-            back = rule.rearm_move or rule.move
-            inside = down_level(close, back)[0] < price < up_level(close, back)[0]
-            if not rule.once_a_day and inside:
+            if not rule.once_a_day and each.inside(close, price):
                 memory.disarmed[slot] = False
             return False
-        if not (price >= up_level(close, rule.move)[0] or price <= down_level(close, rule.move)[0]):
+        if not each.beyond(close, price):
             return False
         before = int(memory.last_ns[slot])
         if before and ts_ns - before < rule.cooldown_s * SECOND_NS:
@@ -134,56 +156,59 @@ class Moves:
         members = self._members.get(watched.place)
         return members is None or (slot < len(members) and bool(members[slot]))
 
-    def _closes(self, slots: Integers) -> Integers:
+    def _closes(self, of: slice | Integers) -> Integers:
         """Return previous closes in 1e-9 dollars, 0 for none."""
-        return np.rint(np.nan_to_num(self._market.prev_close[slots]) * 1e9).astype(np.int64)
+        return np.rint(np.nan_to_num(self._market.prev_close[of]) * 1e9).astype(np.int64)
 
-    def _set(self, slots: Integers, ts_ns: int = 0) -> None:
-        """Set the levels of some symbols; before `ts_ns` nothing happens any more."""
+    def _set(self, slots: Integers, of: slice | Integers, ts_ns: int = 0) -> None:
+        """Set the levels of some symbols.
+
+        Args:
+            slots: Whose.
+            of: What takes them out of arrays by slot.
+            ts_ns: Before this instant nothing happens any more.
+        """
         market = self._market
         levels = market.levels.reshape(-1, k.LEVEL_WIDTH)
-        rows = np.zeros((len(slots), k.LEVEL_WIDTH), np.int64)
+        rows = np.empty((len(slots), k.LEVEL_WIDTH), np.int64)
         no_levels(rows)
-        for watched in self._rules:
-            if market.session in watched.rule.sessions:
-                self._join(rows, slots, watched, ts_ns)
-        levels[slots] = rows
+        levels[of] = rows
+        closes = self._closes(of)
+        told = (closes > 0) & ~market.split_suspect[of]
+        for each in self._rules:
+            rule, memory = each.watched.rule, each.watched.memory
+            if market.session not in rule.sessions:
+                continue
+            join_levels(
+                levels,
+                _COLUMNS[rule.price],
+                slots,
+                closes,
+                self._prices(rule.price, of),
+                self._in_scope(each.watched, told, slots),
+                memory.disarmed,
+                memory.last_ns,
+                each.move,
+                each.back,
+                rule.once_a_day,
+                int(rule.cooldown_s * SECOND_NS),
+                ts_ns,
+                k.WAKE_NS,
+            )
 
-    def _join(self, rows: Integers, slots: Integers, watched: Watched, ts_ns: int) -> None:
-        """Let one rule's levels be among those of some symbols."""
-        rule, memory = watched.rule, watched.memory
-        close = self._closes(slots)
-        there = (close > 0) & ~self._market.split_suspect[slots]
+    def _in_scope(self, watched: Watched, told: Flags, slots: Integers) -> Flags:
         members = self._members.get(watched.place)
-        if members is not None:
-            known = slots < len(members)
-            there[known] &= members[slots[known]]
-            there[~known] = False
-        disarmed, last_ns = memory.disarmed[slots], memory.last_ns[slots]
-        wake_ns = last_ns + int(rule.cooldown_s * SECOND_NS)
-        cooling = ~disarmed & (last_ns > 0) & (wake_ns > ts_ns)
-        armed = there & ~disarmed & ~cooling
-        above = np.where(armed, up_level(close, rule.move), k.NO_ABOVE)
-        below = np.where(armed, down_level(close, rule.move), k.NO_BELOW)
-        if not rule.once_a_day:
-            # Out there, it waits for the price to come back.
-            back = rule.rearm_move or rule.move
-            price = self._prices(rule.price, slots)
-            out = there & disarmed
-            high, low = up_level(close, back), down_level(close, back)
-            below = np.where(out & (price >= high), high - 1, below)
-            above = np.where(out & (price <= low), low + 1, above)
-            inside = out & (price > low) & (price < high)
-            wake_ns = np.where(cooling & there, wake_ns, np.where(inside, 0, k.NO_ABOVE))
-            np.minimum(rows[:, k.WAKE_NS], wake_ns, out=rows[:, k.WAKE_NS])
-        column = _COLUMNS[rule.price]
-        np.minimum(rows[:, column], above, out=rows[:, column])
-        np.maximum(rows[:, column + 1], below, out=rows[:, column + 1])
+        if members is None:
+            return told
+        inside = np.zeros(len(slots), np.bool_)
+        known = slots < len(members)
+        inside[known] = members[slots[known]]
+        return inside & told
 
-    def _prices(self, kind: str, slots: Integers) -> Integers:
-        rows = self._market.rows[slots]
+    def _prices(self, kind: str, of: slice | Integers) -> Integers:
+        rows = self._market.rows
         if kind == "mid":
-            middle: Integers = (rows[:, k.BID] + rows[:, k.ASK]) >> 1
+            middle: Integers = (rows[of, k.BID] + rows[of, k.ASK]) >> 1
             return middle
-        column: Integers = rows[:, k.LAST if kind == "last" else k.MARK]
+        column: Integers = rows[of, k.LAST if kind == "last" else k.MARK]
         return column

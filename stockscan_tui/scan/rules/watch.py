@@ -71,6 +71,10 @@ class Watched:
         self._rearm = share(rearm) if rearm is not None else None
         self.condition = share(self.condition) if self.condition is not None else None
 
+    def passes(self, view: Instants, shared: Shared) -> Flags:
+        """Return which rows its filter lets through."""
+        return self._filter.mask(view, None, shared)
+
     def holds(self, view: Instants, members: Flags | None, shared: Shared) -> Flags:
         """Return whether it holds, for each row.
 
