@@ -117,10 +117,11 @@ def read(path: Path, dtype: Any) -> tuple[wire.Records, dict[int, str]]:
 COARSE = {"AAA": 1, "BBB": 2, "CCC": 3, "DDD": 4, "EEE": 5, "FFF": 6, "GGG": 7, "HALF": 8}
 # Hours of which a coarse day has records, among them the edges of all its sessions.
 HOURS = ((3, 51, 4, 3), (9, 22, 9, 41), (15, 55, 16, 4), (19, 57, 20, 3))
+Hours = Sequence[tuple[int, int, int, int]]
 QUARTER_NS = SECOND_NS // 4
 
 
-def coarse(folder: Path, seed: int, count: int = 12_000) -> OnDisk:
+def coarse(folder: Path, seed: int, count: int = 12_000, hours: Hours = HOURS) -> OnDisk:
     """Return a day whose times and prices are so coarse that whatever can be equal is.
 
     Prices stand on half percents of the close and times on quarters of a second, so that limits
@@ -130,7 +131,7 @@ def coarse(folder: Path, seed: int, count: int = 12_000) -> OnDisk:
     rng = np.random.default_rng(seed)
     spans = [
         np.arange(new_york_ns(wire.DAY, time(a, b)), new_york_ns(wire.DAY, time(c, d)), QUARTER_NS)
-        for a, b, c, d in HOURS
+        for a, b, c, d in hours
     ]
     closes = {name: 10.0 * 2 ** (number % 4) for name, number in COARSE.items()}
     busy = (0.3, 0.2, 0.15, 0.15, 0.1, 0.05, 0.04, 0.01)

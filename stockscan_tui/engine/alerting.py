@@ -100,6 +100,8 @@ class Alerting:
         self._moves = Moves(market, (), ground.suspicious)
         self._moved: list[_Moved] = []
         self._rows: list[Integers] = []
+        # All symbols at the last minute's close, until they are evaluated.
+        self._at_close: Integers | None = None
         self._begun = False
         self._known = True
         self._pool = Pool()
@@ -140,7 +142,7 @@ class Alerting:
 
     def restored(self, event_ns: int) -> None:
         """The market has been put back: go on from what rules remembered then."""
-        self._rows, self._moved, self._fired = [], [], []
+        self._rows, self._moved, self._fired, self._at_close = [], [], [], None
         if self._begun:
             self.begin(event_ns, Prime.NEW)
 
@@ -193,17 +195,21 @@ class Alerting:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to evaluate."""
-        return bool(self._moved) or int(self._market.ctl[k.INSTANTS]) > 0
+        noted = int(self._market.ctl[k.INSTANTS]) > 0
+        return noted or bool(self._moved) or self._at_close is not None
 
     def flush(self) -> None:
-        """Evaluate the seconds that are over, and the records that have reached a level."""
+        """Evaluate what waits: a minute's close, the seconds that are over since, and records."""
         market = self._market
         count = int(market.ctl[k.INSTANTS])
         found: list[_Told] = []
-        if count:
+        if count or self._at_close is not None:
             columns = instants_of(market, count)
+            if self._at_close is not None:
+                columns = np.concatenate([self._at_close, columns], axis=1)
+                self._at_close = None
             market.ctl[k.INSTANTS] = 0
-            found += self._evaluate(self._view(columns), Shared(self._pool.pure))
+            found += self._evaluate(self._view(columns))
         if self._moved:
             found += self._tell_moves()
         self._take(found)
@@ -219,23 +225,23 @@ class Alerting:
             self.flush()
 
     def close_minute(self, boundary_ns: int) -> None:
-        """Evaluate all symbols at a minute's close, after what was reckoned at it."""
+        """Let all symbols be evaluated as they stand at a minute's close.
+
+        That is done with the seconds that follow: until the next close, and as long as the session
+        lasts, nothing changes of what they are evaluated on.
+        """
         if not self._begun:
             return
         market = self._market
         self._closed_ns = boundary_ns
         self._alerts = market.alerts.copy()
         self._first = first_marks(market.rows)
-        view, shared = None, Shared()
-        if self._watched and market.count:
-            columns = all_symbols(market, boundary_ns)
-            view = self._view(columns, whole=True)
-            self._list_members(columns)
-            shared = Shared(self._pool.pure)
-            self._take(self._evaluate(view, shared))
+        if market.ctl[k.WATCHING] and market.count:
+            self._at_close = all_symbols(market, boundary_ns)
+        self._list_members()
         suspects = market.split_suspect[: market.count]
         if self._scoped() or not np.array_equal(suspects, self._suspects):
-            self._level(view, shared)
+            self._level()
 
     def take_fired(self) -> list[Fired]:
         """Return what has fired since this was asked last, in the order of event time."""
@@ -277,7 +283,7 @@ class Alerting:
     def _prime(self, fresh: Iterable[Watched], event_ns: int) -> None:
         columns = all_symbols(self._market, event_ns)
         view = self._view(columns, whole=True)
-        self._list_members(columns)
+        self._list_members()
         shared = Shared(self._pool.pure)
         for watched in fresh:
             if self._market.session not in watched.rule.sessions:
@@ -302,9 +308,9 @@ class Alerting:
             whole=whole,
         )
 
-    def _evaluate(self, view: Instants, shared: Shared) -> list[_Told]:
+    def _evaluate(self, view: Instants) -> list[_Told]:
         """Return what fires at some rows, which are in the order of time."""
-        market = self._market
+        market, shared = self._market, Shared(self._pool.pure)
         waits = self._waits(view)
         fired = []
         for watched in self._watched:
@@ -400,11 +406,11 @@ class Alerting:
             for w in self._watched
         )
 
-    def _list_members(self, columns: Integers) -> None:
+    def _list_members(self) -> None:
         """Find out who is on the leaderboard."""
         if not any(watched.rule.scope == "toplist" for watched in self._watched):
             return
-        view = self._view(columns, whole=True)
+        view = self._view(all_symbols(self._market, self._closed_ns), whole=True)
         members = np.zeros(self._market.count, np.bool_)
         passed = np.flatnonzero(self._gate_mask(view))
         by_name = sorted(passed.tolist(), key=view.symbols.__getitem__)
@@ -414,19 +420,13 @@ class Alerting:
             members[view.slot[order[known][:LISTED]]] = True
         self._members = members
 
-    def _level(self, view: Instants | None = None, shared: Shared | None = None) -> None:
-        """Set the prices that move rules wait for.
-
-        Args:
-            view: All symbols as of the last minute's close; None to look at them anew.
-            shared: What rules have worked out of them.
-        """
+    def _level(self) -> None:
+        """Set the prices that move rules wait for."""
         market = self._market
         members: dict[int, Flags] = {}
         if self._scoped() and market.count:
-            if view is None:
-                view = self._view(all_symbols(market, self._closed_ns), whole=True)
-            shared = shared or Shared(self._pool.pure)
+            view = self._view(all_symbols(market, self._closed_ns), whole=True)
+            shared = Shared(self._pool.pure)
             for watched in self._watched:
                 if watched.condition is None:
                     inside = in_scope(watched.rule, view, self._members)

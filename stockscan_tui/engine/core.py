@@ -604,6 +604,9 @@ class Engine(ABC):
         self._keep_wanted(wait=self._waits and not self._first_closed)
         self._first_closed = True
         self._alerting.close_minute(boundary_ns)
+        if self._turns(boundary_ns):
+            # What waits is evaluated on the session that ends here.
+            self._alerting.flush()
         self._take_fired()
         if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
             self._turn_to(self._calendar.day_at(boundary_ns), boundary_ns)
@@ -615,6 +618,13 @@ class Engine(ABC):
             if before is Session.REGULAR and market.session is not before:
                 self._keep_closes(market.day)
         self._boundary_ns = boundary_ns + MINUTE_NS
+
+    def _turns(self, boundary_ns: int) -> bool:
+        """Whether another session, or another day, begins at a minute's end."""
+        day = self._market.day
+        if self._next_day is not None and boundary_ns >= self._next_day.start_ns:
+            return True
+        return day is not None and day.session_at(boundary_ns) is not self._market.session
 
     def _skip_closed_hours(self) -> bool:
         """Between sessions go straight to the next record or the next day's beginning."""

@@ -298,7 +298,9 @@ class LiveEngine(Engine):
         self._learn_alerts(day)
         if self._following is not None and self._following.go_on():
             self._tracks.append(self._following.track)
-        self._alerting.begin(market.clock_ns, Prime.NEW)
+        # The last minute may be closed without a record after it.
+        closed_ns = self._boundary_ns - MINUTE_NS
+        self._alerting.begin(max(market.clock_ns, closed_ns), Prime.NEW)
         for track in self._tracks:
             track.heartbeat_ns = header.place.proven_ns.get(track.stream.rtype, 0)
             reason = self._reason(track, "stockscan was not running")

@@ -332,6 +332,7 @@ class ReplayEngine(Engine):
             # The image of this instant, or of a later one, holds what has changed so far.
             self._market.changes.clear()
         elif seeking.due(self._market, self._now_ns):
+            self._settle_alerts()
             self._dispatch.take()
             seeking.save(self._market, self._standing())
 

@@ -444,8 +444,8 @@ def no_levels(levels: Int64s) -> None:
 
 
 def _instant_room(capacity: int) -> int:
-    """Return the values of a log of instants that holds every symbol twice."""
-    return 2 * capacity * k.INSTANT_WIDTH
+    """Return the values of a log of instants that holds every symbol three times."""
+    return 3 * capacity * k.INSTANT_WIDTH
 
 
 def _aligned(size: int) -> Int64s:

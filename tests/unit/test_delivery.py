@@ -208,9 +208,7 @@ def test_a_storm_takes_the_places_of_its_own_alerts() -> None:
     bench = Bench()
     for number in range(11):
         bench.take(fired(f"S{number}"))
-    assert [text for text in bench.outlet.standing() if "symbols" in text] == [
-        "move: 11 symbols"
-    ]
+    assert [text for text in bench.outlet.standing() if "symbols" in text] == ["move: 11 symbols"]
     assert len(bench.outlet.standing()) == 3
 
 
