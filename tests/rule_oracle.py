@@ -252,10 +252,10 @@ def _with_metrics(frame: pd.DataFrame, walked: pd.DataFrame, material: Material)
     frame["volume5"] = frame.volume - before.volume.fillna(0).to_numpy()
     counted = (frame.trades >= 25) & (share > 0)
     frame["rvol"] = ((frame.pre_volume + frame.open_volume) / (usual * share)).where(counted)
-    frame["vwap"] = (money / 1e9 / volume).where(volume > 0).round(9)
+    frame["vwap"] = (money / 1e9 / volume).where(volume > 0)
     # In whole numbers: what is equal is never above or below.
-    over = frame["mark"] * volume - money
-    frame["over_vwap"] = np.sign(over).where((volume > 0) & (frame["mark"] > 0))
+    over: Column = frame["mark"] * volume - money
+    frame["over_vwap"] = over.clip(-1, 1).where((volume > 0) & (frame["mark"] > 0))
     frame["high"] = dollars(frame.open_high.where(opened, frame.pre_high))
     frame["hod"] = percent(marks, frame.high)
     frame["dvol"] = frame.money / 1e9
@@ -328,7 +328,7 @@ def fired(
 
 def _crossed(frame: pd.DataFrame, over: Column) -> Column:
     """Return where what was below zero the last time that it was not zero is above it now."""
-    sides = pd.Series(over, frame.index)
+    sides: Column = pd.Series(over, frame.index)
     sides = sides.where(sides != 0)
     before = sides.groupby(frame.symbol).ffill().groupby(frame.symbol).shift()
     return (sides > 0) & (before < 0)

@@ -16,7 +16,7 @@ import numpy as np
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired, packed
-from stockscan_tui.market.instants import Instants, all_symbols, instants_of
+from stockscan_tui.market.instants import Instants, all_now, all_symbols, instants_of
 from stockscan_tui.market.metrics import MetricKey, percent_over, rank, values_of
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Feed, Flags, Integers
@@ -281,8 +281,7 @@ class Alerting:
         self._watch()
 
     def _prime(self, fresh: Iterable[Watched], event_ns: int) -> None:
-        columns = all_symbols(self._market, event_ns)
-        view = self._view(columns, whole=True)
+        view = self._view(all_now(self._market, event_ns), whole=True)
         self._list_members()
         shared = Shared(self._pool.pure)
         for watched in fresh:

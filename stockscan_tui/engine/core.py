@@ -682,7 +682,11 @@ class Engine(ABC):
     def _take_fired(self) -> None:
         """Let what has fired be kept and told."""
         fired = self._alerting.take_fired()
-        if not fired or self._dispatch.muted:
+        if not fired:
+            return
+        # Of a market that stands still, too, there is something new.
+        self._seen = None
+        if self._dispatch.muted:
             return
         self._told_alerts += len(fired)
         self._dispatch.add_fired(fired)

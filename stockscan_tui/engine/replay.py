@@ -344,6 +344,8 @@ class ReplayEngine(Engine):
             self._alerting.begin(self._now_ns, Prime.ALL)
         if self._moving:
             self._moving = False
+            # The picture has what fires at that very instant.
+            self._settle_alerts()
             self._keep_wanted(wait=True)
             self._show(force=True)
 

@@ -204,6 +204,17 @@ def all_symbols(market: Market, ns: int) -> Integers:
     return columns
 
 
+def all_now(market: Market, ns: int) -> Integers:
+    """Return the same within a minute: with the bars that go on."""
+    log = np.zeros(market.count * k.INSTANT_WIDTH, np.int64)
+    for slot in range(market.count):
+        k.note_instant(market.state, market.bars, slot, ns + 1, log, slot)
+    columns = np.empty((k.INSTANT_WIDTH, market.count), np.int64)
+    k.instant_columns(log, columns)
+    columns[k.INSTANT_NS] = ns
+    return columns
+
+
 class _Figures(SessionFigures):
     """A session's figures, each made when it is first looked at."""
 

@@ -344,7 +344,7 @@ def traded_today(market: Market) -> tuple[Integers, Floats]:
 def average_price(*sessions: SessionFigures) -> Floats:
     """Return vwap of pre-market, or of regular hours and post-market once they have begun.
 
-    To 1e-9 dollars, so that it equals the price of trades that all had one.
+    To twelve decimals, so that it equals the price of trades that all had one.
     """
     volume = np.zeros(len(sessions[0].volume))
     notional = np.zeros(len(volume))
@@ -353,4 +353,4 @@ def average_price(*sessions: SessionFigures) -> Floats:
         notional += figures.notional
     vwap: Floats = np.full(len(volume), np.nan)
     np.divide(notional, volume, out=vwap, where=(volume > 0) & (notional > 0))
-    return np.round(vwap, 9)
+    return np.round(vwap, 12)

@@ -7,6 +7,7 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stockscan_tui.engine.core import Options, Surroundings
@@ -17,7 +18,8 @@ from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.snapshot import MOST_FIRED, Feed
-from stockscan_tui.scan.rules import Rules
+from stockscan_tui.scan.expression import parse
+from stockscan_tui.scan.rules import Rule, Rules
 from tests.moving import Moved, RestingClock
 from tests.playing import ListSink, weekdays
 from tests.rule_days import EVERY, STATED, OnDisk, coarse, differences
@@ -55,6 +57,27 @@ def opened(day: OnDisk, folder: Path, told: list[Fired]) -> Moved:
     engine.start()
     assert clock.resting.wait(120)
     return Moved(engine, clock, sink, seeking)
+
+
+def test_a_rule_that_is_new_within_a_minute_does_not_fire_for_whom_it_is_true(
+    tmp_path: Path,
+) -> None:
+    """The minute that goes on counts, too."""
+    day = coarse(tmp_path, 40, 3_000, HOURS)
+    told: list[Fired] = []
+    moved = opened(day, tmp_path / "moved", told)
+    now_ns = day.material.day.regular_ns + 2 * MINUTE_NS + 40 * SECOND_NS
+    picture = moved.to(now_ns)
+    rule = Rule("busy", when=parse("volume(1m) > 1000"), rearm=parse("volume(1m) < 0"))
+    assert rule.when is not None
+    busy = {picture.symbols[slot] for slot in np.flatnonzero(rule.when.mask(picture)).tolist()}
+    assert busy
+    moved.engine.know_rules(Rules((rule,)))
+    moved.to(day.material.day.regular_ns + 4 * MINUTE_NS)
+    moved.stop()
+    fired = {each.symbol for each in told if each.rule == "busy"}
+    assert fired
+    assert not fired & busy
 
 
 @pytest.mark.parametrize("seed", range(int(os.environ.get("STOCKSCAN_MOVES", "2"))))

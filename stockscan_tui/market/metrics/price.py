@@ -156,7 +156,7 @@ def _vwap(s: Snapshot, key: MetricKey) -> Floats:
     known = (volume > 0) & (notional > 0)
     vwap = np.full(len(volume), np.nan)
     np.divide(notional, volume, out=vwap, where=known)
-    return np.round(vwap, 9)
+    return np.round(vwap, 12)
 
 
 def _from_vwap(s: Snapshot, key: MetricKey) -> Floats:
