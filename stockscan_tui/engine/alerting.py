@@ -13,18 +13,18 @@ from enum import Enum
 
 import numpy as np
 
+from stockscan_tui.engine.gatekeeper import Gatekeeper
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.instants import Instants, all_now, all_symbols, instants_of
-from stockscan_tui.market.metrics import MetricKey, percent_over, rank, values_of
+from stockscan_tui.market.metrics import MetricKey, percent_over, values_of
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Feed, Flags, Integers
 from stockscan_tui.market.state import Market, first_marks
 from stockscan_tui.market.view import Photographer
-from stockscan_tui.scan.expression import Expression, Names, Pool, Shared, parse
-from stockscan_tui.scan.gates import Gates, gate_text
-from stockscan_tui.scan.presence import LISTED
+from stockscan_tui.scan.expression import Names, Pool, Shared, parse
+from stockscan_tui.scan.gates import Gates
 from stockscan_tui.scan.rules import Rule, Rules
 from stockscan_tui.scan.rules.moves import Moves, Suspicious
 from stockscan_tui.scan.rules.watch import Watched, in_scope, memories_of
@@ -32,8 +32,6 @@ from stockscan_tui.scan.rules.watch import Watched, in_scope, memories_of
 LATE_NS = 60 * SECOND_NS
 FLUSH_NS = 30_000_000
 _CHANGE = MetricKey("chg")
-# The lists whose first symbols are the leaderboard: by what, and whether the smallest come first.
-_LEADING = ((_CHANGE, False), (_CHANGE, True), (MetricKey("chg", 5), False))
 
 
 class Prime(Enum):
@@ -111,7 +109,7 @@ class Alerting:
         self._suspects: Flags = np.zeros(0, np.bool_)
         # First marks as of the last minute's close.
         self._first: Integers = np.zeros(0, np.int64)
-        self._gate: tuple[str, Expression] = ("", parse(""))
+        self._gates = Gatekeeper(ground.gates, ground.names)
         self._fired: list[Fired] = []
 
     # --- any thread -------------------------------------------------------------------------
@@ -321,7 +319,7 @@ class Alerting:
             return []
         shut = np.zeros(len(view.slot), np.bool_)
         rows = np.unique(np.concatenate([at for _, at in fired]))
-        shut[rows] = ~self._gate_mask(self._view(view.columns[:, rows]))
+        shut[rows] = ~self._gates.passes(self._view(view.columns[:, rows]))
         return [told for watched, at in fired for told in self._told(watched, view, at, shut)]
 
     def _waits(self, view: Instants) -> Flags | None:
@@ -357,7 +355,7 @@ class Alerting:
         moved, columns = self._moved, np.stack(self._rows, axis=1)
         self._moved, self._rows = [], []
         view = self._view(columns)
-        shut = ~self._gate_mask(view)
+        shut = ~self._gates.passes(view)
         names = self._market.symbols.names
         closes = view.prev_close
         found = []
@@ -392,12 +390,6 @@ class Alerting:
 
     # --- gates, leaderboards, levels ------------------------------------------------------------
 
-    def _gate_mask(self, view: Instants) -> Flags:
-        text = gate_text(view.session, view.feed.dataset, self._ground.gates)
-        if text != self._gate[0]:
-            self._gate = (text, parse(text, self._ground.names))
-        return self._gate[1].mask(view)
-
     def _scoped(self) -> bool:
         """Whether a move rule is for some symbols only."""
         return any(
@@ -410,14 +402,7 @@ class Alerting:
         if not any(watched.rule.scope == "toplist" for watched in self._watched):
             return
         view = self._view(all_symbols(self._market, self._closed_ns), whole=True)
-        members = np.zeros(self._market.count, np.bool_)
-        passed = np.flatnonzero(self._gate_mask(view))
-        by_name = sorted(passed.tolist(), key=view.symbols.__getitem__)
-        for key, ascending in _LEADING:
-            order = rank(view, key, ascending=ascending, rows=np.array(by_name, np.int64))
-            known = np.isfinite(values_of(key, view)[order])
-            members[view.slot[order[known][:LISTED]]] = True
-        self._members = members
+        self._members = self._gates.leaders(view)
 
     def _level(self) -> None:
         """Set the prices that move rules wait for."""
