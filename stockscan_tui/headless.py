@@ -71,8 +71,10 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
         # Nobody reads any more; what was played is kept all the same.
         run.close()
         raise
-    summary = run.close()
-    _tell_alerts(report.fired, printer)
+    try:
+        summary = run.close()
+    finally:
+        _tell_alerts(report.fired, printer)
     snapshot = run.snapshot()
     if snapshot is not None and report.leaders:
         printer.leaders(snapshot, leaders(snapshot, report))

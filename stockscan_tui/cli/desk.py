@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stockscan_tui.cli.parser import DATASET
-from stockscan_tui.config import Config, live_database, watchlists_folder
+from stockscan_tui.config import Config, cache_folder, live_database, watchlists_folder
 from stockscan_tui.errors import UsageError
+from stockscan_tui.sim.place import demo_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from stockscan_tui.config.rules import RulesFile
     from stockscan_tui.market.indicator import IndicatorKey
@@ -78,9 +80,18 @@ def _dry_run_of(
     names: Names,
     read_own: Callable[[str], Own],
 ) -> DryRun | None:
-    """Return what plays a rule over the last captured sessions; None where there is no capture."""
+    """Return what plays a rule over saved sessions; None where there are none.
+
+    Those are the files of a replay, the demo's day, and of a live run what was captured before.
+    """
+    command = getattr(given, "command", "")
     database = live_database(getattr(given, "dataset", DATASET))
-    if given.command == "live":
+    files: tuple[Path, ...] = ()
+    if command == "replay":
+        files = tuple(given.files)
+    elif command == "demo":
+        files = (demo_path(cache_folder() / "demo", given.seed),)
+    elif command == "live":
         database = given.db or database
     elif not database.is_file():
         return None
@@ -95,7 +106,8 @@ def _dry_run_of(
         from stockscan_tui.run.backtest import dry_run  # noqa: PLC0415
 
         dry_run(
-            rule, database, own=read_own(config.watchlist), gates=config.gates, names=names,
+            rule, database, files=files, prev_close=getattr(given, "prev_close", None),
+            own=read_own(config.watchlist), gates=config.gates, names=names,
             told=told, progress=progress, cancelled=cancelled,
         )  # fmt: skip
 
@@ -114,7 +126,7 @@ def rules_of(given: argparse.Namespace, names: Names) -> RulesFile:
     path = getattr(given, "rules", None)
     if path is not None:
         read_rules(path, names)
-    return RulesFile(path, names, DEMO if given.command == "demo" else ())
+    return RulesFile(path, names, DEMO if getattr(given, "command", "") == "demo" else ())
 
 
 def names_of(config: Config) -> Names:

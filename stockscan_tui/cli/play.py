@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import time
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, rules_of, sort_of
@@ -34,11 +34,9 @@ if TYPE_CHECKING:
     from stockscan_tui.market.indicator import IndicatorKey
     from stockscan_tui.run.common import Run
     from stockscan_tui.run.reference import Sources
-    from stockscan_tui.scan.rules import Rule, Rules
+    from stockscan_tui.scan.rules import Rules
     from stockscan_tui.scan.rules.ruling import Ruling
     from stockscan_tui.ui.app import Opening, StockscanApp
-    from stockscan_tui.ui.desk import Desk
-    from stockscan_tui.ui.ruling import DryRun
 
 SCREEN_SPEED = 60.0
 DEMO_SPEED = 10.0
@@ -99,7 +97,7 @@ class Play:
         try:
             report = replace(report, look=look)
             listeners = (report.fired.extend, courier.take)
-            self._ruling = Ruling(rules.rules, self.config.gates, picker.names, listeners)
+            self._ruling = Ruling(rules.rules, self.config.gates, picker.names, listeners, own)
             run = self._run(clock, refresh_s=math.inf)
             run.know_own(own)
             summary = play(run, report, clock, stop, sys.stdout)
@@ -127,12 +125,13 @@ class Play:
         # There is no application yet that it could be bound to.
         courier = self._courier(rules, clock, lambda told: app.alerting.tell(told))  # noqa: PLW0108
         listeners = (courier.take,)
-        self._ruling = Ruling(rules, self.config.gates, desk.names, listeners)
+        own = desk.read_own(desk.watchlist)
+        self._ruling = Ruling(rules, self.config.gates, desk.names, listeners, own)
         app = StockscanApp(
             self._open,
             title=self._title(),
             clock=clock,
-            desk=replace(desk, dry_run=self._dry_run(desk)),
+            desk=desk,
             theme=self.config.theme,
             at_rest=_settle,
             alerting=courier,
@@ -167,37 +166,6 @@ class Play:
 
         simulated = self.given.command == "demo"
         return Courier(rules, clock, notify, simulated=simulated, at_screen=at_screen)
-
-    def _dry_run(self, desk: Desk) -> DryRun | None:
-        """Return what plays a rule over saved sessions; None where there are none.
-
-        Those are the files of a replay, the demo's day, and of a live run what was captured before.
-        """
-        given = self.given
-        files: tuple[Path, ...] = ()
-        database = given.db or live_database(getattr(given, "dataset", DATASET))
-        if given.command == "replay":
-            files = tuple(given.files)
-        elif given.command == "demo":
-            files = (demo_path(cache_folder() / "demo", given.seed),)
-        elif not database.exists():
-            return None
-
-        def play(rule: Rule, **told: Any) -> None:
-            from stockscan_tui.run.backtest import dry_run  # noqa: PLC0415
-
-            dry_run(
-                rule,
-                database,
-                files=files,
-                prev_close=getattr(given, "prev_close", None),
-                own=desk.read_own(desk.watchlist),
-                gates=self.config.gates,
-                names=desk.names,
-                **told,
-            )
-
-        return play
 
     def _check(self) -> None:
         """Refuse before there is a screen what would fail behind it."""

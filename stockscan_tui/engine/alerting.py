@@ -7,7 +7,8 @@ rules fire on the very record. It belongs to the engine's thread; `know` may be 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -18,7 +19,7 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.instants import Instants, all_now, all_symbols, instants_of
-from stockscan_tui.market.metrics import MetricKey, percent_over, values_of
+from stockscan_tui.market.metrics import MetricKey, indicator_of, percent_over, values_of
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Feed, Flags, Integers
 from stockscan_tui.market.state import Market, first_marks
@@ -93,7 +94,8 @@ class Alerting:
         self._market = market
         self._ground = ground
         self._rules = Rules()
-        self._wanted: Rules | None = None
+        # The rules that were made known last, until they are taken up.
+        self._wanted: deque[Rules] = deque(maxlen=1)
         self._watched: tuple[Watched, ...] = ()
         self._moves = Moves(market, (), ground.suspicious)
         self._moved: list[_Moved] = []
@@ -105,7 +107,8 @@ class Alerting:
         self._pool = Pool()
         self._closed_ns = 0
         self._alerts: Integers = np.zeros(0, np.int64)
-        self._members: Flags | None = None
+        # Rules whose indicators are not kept yet, and whether they are primed once they are.
+        self._unready: dict[str, bool] = {}
         self._suspects: Flags = np.zeros(0, np.bool_)
         # First marks as of the last minute's close.
         self._first: Integers = np.zeros(0, np.int64)
@@ -116,7 +119,7 @@ class Alerting:
 
     def know(self, rules: Rules) -> None:
         """Let these rules be watched from the next second on, and no others."""
-        self._wanted = rules
+        self._wanted.append(rules)
 
     # --- the engine's thread ----------------------------------------------------------------
 
@@ -133,6 +136,7 @@ class Alerting:
             prime: For which rules what is true already does not fire.
         """
         self._begun = True
+        self._first = np.zeros(0, np.int64)
         # The last full minute is what windows and ages are as of.
         self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
         self._alerts = self._market.alerts.copy()
@@ -144,19 +148,27 @@ class Alerting:
         if self._begun:
             self.begin(event_ns, Prime.NEW)
 
+    def end(self) -> None:
+        """Watch no more: the market has been put back to before rules were."""
+        self._begun = False
+        self._rows, self._moved, self._fired, self._at_close = [], [], [], None
+        self._market.ctl[k.WATCHING] = self._market.ctl[k.LEVELS] = 0
+        self._market.forget_seen()
+
     def look(self, event_ns: int) -> None:
-        """Take up other rules, if there are any."""
-        if self._wanted is None or not self._begun:
+        """Take up other rules, and those whose indicators have come to be kept."""
+        if not self._begun:
             return
-        self.flush()
-        self._take_up(event_ns, Prime.NEW)
+        if self._wanted or self._come_ready():
+            self.flush()
+            self._take_up(event_ns, Prime.NEW)
 
     def turn(self, event_ns: int) -> None:
         """Another session, or another day, has begun."""
         if self._begun:
             self._alerts = self._market.alerts.copy()
             self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
-            self._members = None
+            self._first = np.zeros(0, np.int64)
             self.relevel()
 
     def relevel(self) -> None:
@@ -164,7 +176,7 @@ class Alerting:
         if not self._begun:
             return
         if self._ground.closes_known() != self._known:
-            self._take_up(self._closed_ns, Prime.NONE)
+            self._take_up(self._closed_ns, Prime.NONE, known=self._rules)
         else:
             self._level()
 
@@ -234,6 +246,8 @@ class Alerting:
         self._closed_ns = boundary_ns
         self._alerts = market.alerts.copy()
         self._first = first_marks(market.rows)
+        if self._come_ready():
+            self._take_up(boundary_ns, Prime.NONE)
         if market.ctl[k.WATCHING] and market.count:
             self._at_close = all_symbols(market, boundary_ns)
         self._list_members()
@@ -252,31 +266,55 @@ class Alerting:
         """Let the compiled path note what rules need."""
         ctl = self._market.ctl
         ctl[k.WATCHING] = any(watched.condition is not None for watched in self._watched)
+        if not ctl[k.WATCHING]:
+            self._market.forget_seen()
 
-    def _take_up(self, event_ns: int, prime: Prime) -> None:
-        """Take up the rules that are wanted."""
-        if self._wanted is not None:
-            self._rules, self._wanted = self._wanted, None
+    def _take_up(self, event_ns: int, prime: Prime, *, known: Rules | None = None) -> None:
+        """Take up the rules that are wanted, or those that are `known` already."""
+        if known is None and self._wanted:
+            self._rules = self._wanted.popleft()
         market, rules = self._market, self._rules.watched
         memories, new = memories_of(rules, market.rule_memories)
         market.rule_memories = memories
-        known = self._known = self._ground.closes_known()
+        self._known = self._ground.closes_known()
         self._pool = Pool()
         self._watched = tuple(
-            _watched(rule, memories[rule.condition], place, known, self._pool)
+            _watched(rule, memories[rule.condition], place, self._known, self._pool)
             for place, rule in enumerate(rules)
         )
         by_record = [watched for watched in self._watched if watched.condition is None]
         self._moves = Moves(market, by_record, self._ground.suspicious)
-        fresh = [
-            watched
-            for watched in self._watched
-            if prime is Prime.ALL or (prime is Prime.NEW and watched.rule.condition in new)
-        ]
+        fresh = self._fresh(prime, new)
         if fresh and market.count:
             self._prime(fresh, event_ns)
         self._level()
         self._watch()
+
+    def _fresh(self, prime: Prime, new: Collection[str]) -> list[Watched]:
+        """Return the rules that are to be primed now; one that is not ready is so later."""
+        found, waiting = [], {}
+        for watched in self._watched:
+            condition = watched.rule.condition
+            due = prime is Prime.ALL or (prime is Prime.NEW and condition in new)
+            due = due or self._unready.get(condition, False)
+            if not self._ready(watched.rule):
+                waiting[condition] = due
+            elif due:
+                found.append(watched)
+        self._unready = waiting
+        return found
+
+    def _ready(self, rule: Rule) -> bool:
+        """Whether all indicators that a rule needs are kept."""
+        needed = (indicator_of(key) for key in rule.keys)
+        return all(key is None or key in self._market.indicators.keys for key in needed)
+
+    def _come_ready(self) -> bool:
+        """Whether a rule has come to be ready."""
+        return any(
+            watched.rule.condition in self._unready and self._ready(watched.rule)
+            for watched in self._watched
+        )
 
     def _prime(self, fresh: Iterable[Watched], event_ns: int) -> None:
         view = self._view(all_now(self._market, event_ns), whole=True)
@@ -286,10 +324,10 @@ class Alerting:
             if self._market.session not in watched.rule.sessions:
                 continue
             if watched.condition is None:
-                inside = np.flatnonzero(watched.holds(view, self._members, shared))
+                inside = np.flatnonzero(watched.holds(view, self._market.leaders, shared))
                 self._moves.prime(watched, inside, event_ns)
             else:
-                watched.prime(view, self._members, shared)
+                watched.prime(view, self._market.leaders, shared)
 
     def _view(self, columns: Integers, *, whole: bool = False) -> Instants:
         more = self._market.count - len(self._alerts)
@@ -311,8 +349,10 @@ class Alerting:
         waits = self._waits(view)
         fired = []
         for watched in self._watched:
-            if watched.condition is not None and market.session in watched.rule.sessions:
-                at = watched.fire(view, self._members, shared, waits)
+            if watched.condition is None or watched.rule.condition in self._unready:
+                continue
+            if market.session in watched.rule.sessions:
+                at = watched.fire(view, self._market.leaders, shared, waits)
                 if len(at):
                     fired.append((watched, at))
         if not fired:
@@ -402,7 +442,9 @@ class Alerting:
         if not any(watched.rule.scope == "toplist" for watched in self._watched):
             return
         view = self._view(all_symbols(self._market, self._closed_ns), whole=True)
-        self._members = self._gates.leaders(view)
+        leaders = self._gates.leaders(view)
+        self._market.leaders[:] = False
+        self._market.leaders[: len(leaders)] = leaders
 
     def _level(self) -> None:
         """Set the prices that move rules wait for."""
@@ -413,7 +455,7 @@ class Alerting:
             shared = Shared(self._pool.pure)
             for watched in self._watched:
                 if watched.condition is None:
-                    inside = in_scope(watched.rule, view, self._members)
+                    inside = in_scope(watched.rule, view, self._market.leaders)
                     members[watched.place] = inside & watched.passes(view, shared)
         self._suspects = market.split_suspect[: market.count].copy()
         self._moves.level(members)

@@ -71,7 +71,7 @@ MOST_PROBLEMS = 50
 COUNT_EVERY_NS = 60 * SECOND_NS
 
 
-StoredAlerts = Callable[[int, int], Mapping[str, int]]
+StoredAlerts = Callable[[int, int], tuple[Mapping[str, int], Mapping[str, int]]]
 AlertTimes = Callable[[int, int], NDArray[np.int64]]
 StoredFired = Callable[[int, int], Sequence[Fired]]
 Listener = Callable[[Sequence[Fired]], None]
@@ -93,6 +93,7 @@ class Options:
         gates: What keeps noise off the board, and alerts of it from being delivered.
         names: What may stand in gates besides metrics.
         listeners: Who is told of alerts from the first one on.
+        own: The user's watchlists and table.
         fresh_alerts: Whether the alerts that the store has give way to those of this run.
     """
 
@@ -106,6 +107,7 @@ class Options:
     gates: Gates = SHIPPED
     names: Names = field(default_factory=Names)
     listeners: tuple[Listener, ...] = ()
+    own: Own = field(default_factory=Own)
     fresh_alerts: bool = False
 
 
@@ -134,7 +136,7 @@ class Surroundings:
         volumes: The average day's volume by symbol, as far as it is known beforehand.
         stored_closes: Closes that the store has between two dates, oldest excluded last.
         stored_minutes: The bars of the days before that the store has, by minute.
-        stored_alerts: How many alerts each symbol had between two instants (ns).
+        stored_alerts: How many alerts each symbol and each rule had between two instants (ns).
         stored_fired: The last alerts between two instants (ns), oldest first.
         alert_times: When there were any between two instants (ns), oldest first.
         problems: What went wrong before the engine began.
@@ -201,7 +203,7 @@ class Engine(ABC):
         self._options = options
         self._problems = list(given.problems)
         self._market = Market(options.mark_mode, capacity=capacity)
-        self._photographer = Photographer(self._market, given.calendar)
+        self._photographer = Photographer(self._market, given.calendar, own=options.own)
         self._dispatch = Dispatch(self._market, given.sink, given.clock, options.save_s)
         self._vitals = VitalSigns(self._market, given.sink, given.clock)
         self._boundary_ns = 0
@@ -235,6 +237,8 @@ class Engine(ABC):
         self._alerting.know(options.rules)
         self._dispatch.settle = self._settle_alerts
         self._listeners = options.listeners
+        # Whether closes are being fetched that nobody has told of yet.
+        self._awaits_news = False
         self._untold: list[Fired] = []
         self._told_alerts = 0
         self._flushed_ns = 0
@@ -271,6 +275,10 @@ class Engine(ABC):
         """Let closes, splits and volumes that were fetched be known; returns at once."""
         self._news.append(news)
         self._wake.set()
+
+    def await_news(self) -> None:
+        """Let rules begin once reference data has come, or could not be had; before the start."""
+        self._awaits_news = True
 
     def know_own(self, own: Own) -> None:
         """Let the next pictures carry the user's watchlists and table."""
@@ -441,7 +449,7 @@ class Engine(ABC):
         day = self._calendar.day_at(first_ns)
         self._learn_closes(day)
         self._turn_to(day, first_ns)
-        self._learn_alerts(day)
+        self._learn_alerts(day, first_ns)
 
     def _learn_closes(self, day: TradingDay) -> None:
         """Add undated and stored closes, now that the first session date is known."""
@@ -458,14 +466,15 @@ class Engine(ABC):
             for symbol, (price, on, _official) in stored.items():
                 self._closes.add(on, CloseSource.DATABASE, {symbol: price})
 
-    def _learn_alerts(self, day: TradingDay) -> None:
-        """Take up how many alerts each symbol has had on the day."""
+    def _learn_alerts(self, day: TradingDay, until_ns: int) -> None:
+        """Take up the day's alerts before an instant: how many of whom, of which rule, the last."""
         if self._stored_alerts is None:
             return
         try:
-            counts = self._stored_alerts(day.start_ns, self.event_ns)
+            counts, by_rule = self._stored_alerts(day.start_ns, until_ns)
             if self._stored_fired is not None:
-                self._market.take_fired(self._stored_fired(day.start_ns, self.event_ns))
+                self._market.take_fired(self._stored_fired(day.start_ns, until_ns))
+            self._market.fired_by_rule = dict(by_rule)
         except StoreError as error:
             self._tell(f"stored alerts could not be read: {error}")
             return
@@ -479,6 +488,8 @@ class Engine(ABC):
             self._alerting.flush()
         while self._news:
             news = self._news.popleft()
+            if news.closes or news.problem or news.usual is not None:
+                self._awaits_news = False
             for day, table in news.closes.items():
                 self._closes.add(day, CloseSource.DAILY, table)
             if news.splits is not None:
@@ -574,8 +585,10 @@ class Engine(ABC):
                 slot = ids.slot(number)
                 if slot is not None:
                     symbol = self._market.symbols.names[slot]
+                    self._alerting.flush()
                     self._closes.add(day, CloseSource.DAILY, {symbol: price})
                     resolve_closes(self._market, self._closes, (slot,))
+                    self._alerting.add((slot,))
             case control.Message(text, error=True):
                 self._tell(f"the feed said: {text}")
             case _:
@@ -601,7 +614,7 @@ class Engine(ABC):
         if self._verifying is not None:
             self._tell_differences(self._verifying.close_minute(boundary_ns // MINUTE_NS - 1))
         self._tell_verdicts()
-        self._keep_wanted(wait=self._waits and not self._first_closed)
+        self._keep_wanted(wait=self._waits and not self._first_closed, close=True)
         self._first_closed = True
         self._alerting.close_minute(boundary_ns)
         if self._turns(boundary_ns):
@@ -699,19 +712,27 @@ class Engine(ABC):
         if self._untold:
             told, self._untold = tuple(self._untold), []
             for listener in self._listeners:
-                listener(told)
+                try:
+                    listener(told)
+                except Exception as error:  # noqa: BLE001 - whoever listens ends no capture
+                    self._tell(f"alerts could not be told: {error!r}")
 
     # --- what goes to the store ------------------------------------------------------------------
 
     def _keep_closes(self, day: TradingDay) -> None:
         self._dispatch.add_closes(keep_closes(self._market, self._closes, day))
 
-    def _keep_wanted(self, *, wait: bool = False) -> None:
-        """Begin to keep the indicators that are newly wanted, from the bars of before."""
+    def _keep_wanted(self, *, wait: bool = False, close: bool = False) -> None:
+        """Begin to keep the indicators that are newly wanted, from the bars of before.
+
+        Args:
+            wait: Whether to wait until they have been brought up to now.
+            close: Whether a minute closes.
+        """
         if not self._boundary_ns:
             # Nothing has begun: it is not known yet what came before.
             return
-        self._take_warmed(wait=wait)
+        self._take_warmed(wait=wait, close=close)
         indicators, wanted = self._market.indicators, self.wanted
         for key in indicators.keys - wanted:
             indicators.remove(key)
@@ -728,11 +749,15 @@ class Engine(ABC):
             tuple(self._market.symbols.names),
             lambda: self._sink.status().queue == 0,
         )
-        self._take_warmed(wait=wait)
+        self._take_warmed(wait=wait, close=close)
 
-    def _take_warmed(self, *, wait: bool) -> None:
+    def _take_warmed(self, *, wait: bool, close: bool) -> None:
         """Take over indicators that have been brought up to now."""
         if self._warming is None:
+            return
+        played = self._waits and self._phase is Phase.PLAYING
+        if played and not (wait or close) and self._warming.keys & self._ruled_indicators:
+            # A replay's rules see them from a minute's close on, however fast it goes.
             return
         if wait:
             self._warming.wait()

@@ -25,7 +25,7 @@ from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.stream import STOPPED, Answer, Link, Stream
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch, Gap
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS, SECOND_NS, TradingDay
 from stockscan_tui.market.checkpoint import (
     Header,
     Place,
@@ -42,6 +42,10 @@ WAIT_S = 0.05
 # How long the streams of one market may lie apart at a minute's end.
 GRACE_NS = SECOND_NS // 4
 MOST_LAG_NS = 3600 * SECOND_NS
+# So long rules wait for closes that are being fetched.
+NEWS_WAIT_NS = 60 * SECOND_NS
+# What was saved so long ago, or is to come, is of a clock of its own.
+MOST_APART_NS = 7 * DAY_NS
 
 HEARTBEAT = 0
 SLOW_READER = 2
@@ -104,6 +108,7 @@ class LiveEngine(Engine):
         self._until_idle = until_idle
         self._subscription = _subscription(streams)
         self._unknown_from_ns = 0
+        self._made_ns = given.clock.now_ns()
         self._boundary_since_ns = 0
         self._refusal = ""
         self._breaks = Breaks(self._market, given.clock, self._keep_gap)
@@ -244,11 +249,22 @@ class LiveEngine(Engine):
         if self._refusal:
             raise StockscanError(self._refusal)
 
+    def _goes_on(self, day: TradingDay) -> bool:
+        """Whether what was saved is of the session date that it is now, by the clock or ours.
+
+        A simulated market keeps its own time.
+        """
+        wall_ns = self._clock.wall_ns()
+        apart = abs(wall_ns - day.post_end_ns) > MOST_APART_NS
+        return apart or self._calendar.day_at(wall_ns).session_date == day.session_date
+
     def _watch_rules(self) -> None:
         """Begin to watch rules once the present is reached: what is true by then does not fire."""
         if self._alerting.begun or not self._boundary_ns:
             return
         if self._so_far is not None and self._so_far.pending:
+            return
+        if self._awaits_news and self._clock.now_ns() - self._made_ns < NEWS_WAIT_NS:
             return
         # Of who came in mid-session without the bars of before, the first minute tells the marks.
         told = self._so_far is not None or bool(self._market.mark_history)
@@ -295,12 +311,15 @@ class LiveEngine(Engine):
         self._next_day = self._calendar.next_day(day.session_date)
         self._learn_closes(day)
         self._resolve(range(market.count))
-        self._learn_alerts(day)
+        # All there are: they were stored with this very state.
+        self._learn_alerts(day, k.LATEST_NS)
         if self._following is not None and self._following.go_on():
             self._tracks.append(self._following.track)
         # The last minute may be closed without a record after it.
         closed_ns = self._boundary_ns - MINUTE_NS
-        self._alerting.begin(max(market.clock_ns, closed_ns), Prime.NEW)
+        if self._goes_on(day):
+            self._keep_wanted(wait=bool(self._ruled_indicators))
+            self._alerting.begin(max(market.clock_ns, closed_ns), Prime.NEW)
         for track in self._tracks:
             track.heartbeat_ns = header.place.proven_ns.get(track.stream.rtype, 0)
             reason = self._reason(track, "stockscan was not running")

@@ -84,6 +84,7 @@ class ReplayEngine(Engine):
         self._alert_times = given.alert_times
         self._alerts = np.zeros(0, np.int64)
         self._alerts_ns: list[int] = []
+        self._rules_from_ns = 0
 
     # --- called from other threads ---------------------------------------------------------
 
@@ -208,6 +209,7 @@ class ReplayEngine(Engine):
             self._goal_ns = new_york_ns(self._market.day.session_date, self._start_at)
         self._phase = Phase.PRIMING
         self._pacer.anchor(first_ns, self._clock.now_ns())
+        self._rules_from_ns = max(self._goal_ns, first_ns)
         if self._goal_ns <= first_ns:
             self._phase = Phase.PLAYING
             self._alerting.begin(first_ns, Prime.NONE)
@@ -236,6 +238,9 @@ class ReplayEngine(Engine):
         if self._now_ns < self._reached_ns:
             # There the store goes on.
             limit = min(limit, self._reached_ns)
+        if self._now_ns < self._rules_from_ns:
+            # There rules begin, whatever the way to it.
+            limit = min(limit, self._rules_from_ns)
         if self._now_ns < self._goal_ns:
             return min(limit, self._goal_ns)
         target_ns = self._pacer.target_ns(self._clock.now_ns())
@@ -315,6 +320,8 @@ class ReplayEngine(Engine):
                 # What has been applied up to here is with the store already.
                 self._dispatch.take()
                 self._dispatch.muted = False
+        if not self._alerting.begun and self._now_ns >= self._rules_from_ns:
+            self._alerting.begin(self._now_ns, Prime.ALL)
         if self._phase is Phase.PRIMING and self._now_ns >= self._goal_ns:
             self._arrive()
 
@@ -340,8 +347,6 @@ class ReplayEngine(Engine):
         """Go on from the instant that was to be reached."""
         self._phase = Phase.PLAYING
         self._pacer.anchor(self._now_ns, self._clock.now_ns())
-        if not self._alerting.begun:
-            self._alerting.begin(self._now_ns, Prime.ALL)
         if self._moving:
             self._moving = False
             # The picture has what fires at that very instant.
@@ -439,7 +444,10 @@ class ReplayEngine(Engine):
         self._rate = Rate()
         self._vitals.forget_pace()
         self._photographer.forget()
-        self._alerting.restored(self._now_ns)
+        if self._now_ns < self._rules_from_ns:
+            self._alerting.end()
+        else:
+            self._alerting.restored(self._now_ns)
         seeking.passed.go_on_from(int(self._market.ctl[k.RECORDS]))
         return True
 
@@ -460,10 +468,17 @@ class ReplayEngine(Engine):
             minute=minute,
             records=records,
             days=self._days(end_ns),
-            alerts=np.concatenate([self._alerts, np.array(self._alerts_ns, np.int64)]),
+            alerts=self._alert_instants(),
             doubts=picture.doubts,
         )
         return replace(picture, timeline=timeline, leap=seeking.leap)
+
+    def _alert_instants(self) -> k.Int64s:
+        """Return when there were alerts, each instant once, oldest first."""
+        if self._alerts_ns:
+            self._alerts = np.unique(np.append(self._alerts, self._alerts_ns))
+            self._alerts_ns = []
+        return self._alerts
 
     def _days(self, until_ns: int) -> tuple[TradingDay, ...]:
         """Return the trading days from the beginning up to an instant."""

@@ -38,7 +38,7 @@ class Warming:
         symbols: tuple[str, ...],
         kept: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._keys = keys
+        self.keys = keys
         self._stored = stored
         self._minutes = minutes
         self._upto = minutes[-1].minute if minutes else running - 1
@@ -75,7 +75,7 @@ class Warming:
 
     def _warm(self) -> None:
         try:
-            for key in self._keys:
+            for key in self.keys:
                 self._made.add(key, ())
             for bars in self._earlier():
                 self._made.close_minute(bars, len(self._symbols))

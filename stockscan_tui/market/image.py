@@ -190,6 +190,7 @@ def restore(
     market.ctl[k.PRINTS] = 0
     for counter in (k.TOUCHED_COUNT, k.DIRTY_COUNT, k.LATE_COUNT, k.SEEN_COUNT, k.INSTANTS):
         market.ctl[counter] = 0
+    market.rows[:, k.TOUCHED] &= ~k.TOUCHED_SECOND
     market.changes.clear()
     market.sessions_version += 1
     put_bars(market, _newest(bars, _oldest(market)))

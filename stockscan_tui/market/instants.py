@@ -32,7 +32,7 @@ from stockscan_tui.market.snapshot import (
     Snapshot,
     Words,
 )
-from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.state import Market, fallen, to_dollars
 from stockscan_tui.market.view import Photographer, average_price, before_open, first_of
 
 _SESSIONS = (Session.PRE, Session.REGULAR, Session.POST)
@@ -343,11 +343,21 @@ def _signs(i: Instants) -> Mapping[str, Flags]:
             return np.logical_and(unknown, i.closes_known)
         by_slot = market.split_suspect if name == "split" else None
         if by_slot is None:
-            by_slot = market.restricted() if name == "ssr" else of.by_name()[name]
+            if name == "ssr":
+                return _restricted(i)
+            by_slot = of.by_name()[name]
         flags: Flags = by_slot[i.of]
         return flags
 
     return _Gathered(names, make)
+
+
+def _restricted(i: Instants) -> Flags:
+    """Return whose short sales are restricted, by the low as the row has it."""
+    market, running = i.ground, i.ground.session is Session.REGULAR
+    now = i.state(k.LOW) if running else market.figures(Session.REGULAR)[i.of, k.LOW - k.OPEN_NS]
+    restricted: Flags = market.ssr_carried[i.of][: len(now)] | fallen(now, market.prev_close[i.of])
+    return restricted
 
 
 def _indicators(i: Instants) -> Mapping[IndicatorKey, Floats]:

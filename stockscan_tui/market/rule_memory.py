@@ -23,12 +23,14 @@ class RuleMemory:
         last_ns: When it fired last, in ns since 1970, 0 for never.
         sides: By crossing, in the order of the rule's text: -1 under, 1 over, 0 for unknown.
         count: How often it has fired.
+        watched: Whether the rule is watched: one that was not takes note anew of who it holds for.
     """
 
     disarmed: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     last_ns: Int64s = field(default_factory=lambda: np.zeros(0, np.int64))
     sides: list[Sides] = field(default_factory=list)
     count: int = 0
+    watched: bool = False
 
     def grow(self, count: int, crossings: int) -> None:
         """Make room for so many symbols and crossings."""
@@ -66,6 +68,7 @@ def freeze(memories: dict[str, RuleMemory], count: int) -> tuple[list[dict[str, 
             {
                 "condition": condition,
                 "count": memory.count,
+                "watched": memory.watched,
                 "sides": len(memory.sides),
                 "fired": len(fired),
             }
@@ -101,8 +104,11 @@ def thaw(heads: Sequence[Mapping[str, object]], packed: bytes, count: int) -> di
             np.unpackbits(bits, count=count).astype(np.bool_),
             np.zeros(count, np.int64),
             count=int(str(head["count"])),
+            watched=head["watched"] is True,
         )
         fired = np.frombuffer(take(8 * fired_count), np.int64)
+        if len(fired) and not 0 <= int(fired.min()) <= int(fired.max()) < count:
+            raise ValueError("the memory of rules names symbols that there are not")
         memory.last_ns[fired] = np.frombuffer(take(8 * fired_count), np.int64)
         memory.sides = [np.frombuffer(take(count), np.int8).copy() for _ in range(sides)]
         memories[str(head["condition"])] = memory

@@ -113,6 +113,8 @@ class Market:
         self.fired_by_rule: dict[str, int] = {}
         self.rule_memories: dict[str, RuleMemory] = {}
         self.opening = Opening()
+        # Who was on the leaderboard at the last minute's close, where a rule asks for that.
+        self.leaders: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.indicators = Indicators()
         self.session = Session.CLOSED
         self.day: TradingDay | None = None
@@ -145,7 +147,9 @@ class Market:
         self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
         self.seen = np.concatenate([self.seen, np.zeros_like(self.seen)])
         instants = np.zeros(_instant_room(capacity), np.int64)
-        instants[: len(self.instants)] = self.instants
+        # What an image leaves out may be of a later, larger market.
+        filled = min(len(self.instants), len(instants))
+        instants[:filled] = self.instants[:filled]
         self.instants = instants
         self.levels = _enlarged(self.levels, capacity * k.LEVEL_WIDTH)
         no_levels(self.levels.reshape(-1, k.LEVEL_WIDTH)[self.capacity :])
@@ -164,6 +168,7 @@ class Market:
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
         self.alerts = np.concatenate([self.alerts, zeros])
         self.ssr_carried = np.concatenate([self.ssr_carried, np.zeros(more, np.bool_)])
+        self.leaders = np.concatenate([self.leaders, np.zeros(more, np.bool_)])
         self.capacity = capacity
 
     def grow_bars(self) -> None:
@@ -189,6 +194,12 @@ class Market:
             self.instants,
             self.levels,
         )
+
+    def forget_seen(self) -> None:
+        """Let nobody have been seen in the second that goes on: nobody watches seconds any more."""
+        self.rows[:, k.TOUCHED] &= ~k.TOUCHED_SECOND
+        self.ctl[k.SEEN_COUNT] = 0
+        self.ctl[k.SECOND_NS] = 0
 
     def close_second(self, ns: int) -> None:
         """Let the second be over that ends at `ns`, or before."""
@@ -387,6 +398,7 @@ class Market:
         for memory in self.rule_memories.values():
             memory.clear()
         self.opening.clear()
+        self.leaders[:] = False
         self.day = day
         self.ctl[k.DAY_START_NS] = day.start_ns
         self.ctl[k.PRE_NS] = day.pre_ns
@@ -408,10 +420,7 @@ class Market:
 
     def _restricted(self) -> NDArray[np.bool_]:
         low = self.figures(Session.REGULAR)[:, k.LOW - k.OPEN_NS]
-        close = np.rint(np.nan_to_num(self.prev_close[: self.count]) * 1e9).astype(np.int64)
-        # In whole numbers: 2.97 is exactly 10 % under 3.30.
-        fallen: NDArray[np.bool_] = (low > 0) & (low * 10 <= close * 9)
-        return fallen
+        return fallen(low, self.prev_close[: self.count])
 
     def figures(self, session: Session) -> Int64s:
         """Return the day's figures of one session so far, shape (count, SESSION_WIDTH)."""
@@ -437,6 +446,14 @@ class Market:
         return np.array(found[::-1], np.int64).reshape(-1, k.BAR_WIDTH)
 
 
+def fallen(low: Int64s, close: Floats) -> NDArray[np.bool_]:
+    """Return which lows (1e-9 dollars) are at or under 10 % below previous closes (dollars)."""
+    before = np.rint(np.nan_to_num(close) * 1e9).astype(np.int64)
+    # In whole numbers: 2.97 is exactly 10 % under 3.30.
+    down: NDArray[np.bool_] = (low > 0) & (low * 10 <= before * 9)
+    return down
+
+
 def no_levels(levels: Int64s) -> None:
     """Let nobody wait for any price of some symbols; `levels` has shape (n, LEVEL_WIDTH)."""
     levels[:] = k.NO_BELOW
@@ -457,7 +474,8 @@ def _aligned(size: int) -> Int64s:
 
 def _enlarged(array: Int64s, size: int) -> Int64s:
     larger = _aligned(size)
-    larger[: len(array)] = array
+    filled = min(len(array), size)
+    larger[:filled] = array[:filled]
     return larger
 
 

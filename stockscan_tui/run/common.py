@@ -227,10 +227,10 @@ class Run(ABC):
         finally:
             reader.release()
 
-    def _stored_alerts(self, begin_ns: int, end_ns: int) -> dict[str, int]:
+    def _stored_alerts(self, begin_ns: int, end_ns: int) -> tuple[dict[str, int], dict[str, int]]:
         reader = self.writer.reader()
         try:
-            return reader.alerts(begin_ns, end_ns)
+            return reader.alerts(begin_ns, end_ns), reader.alerts_by_rule(begin_ns, end_ns)
         finally:
             reader.release()
 

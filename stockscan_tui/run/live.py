@@ -421,6 +421,7 @@ def _options(request: LiveRequest) -> Options:
         gates=request.ruling.gates,
         names=request.ruling.names,
         listeners=request.ruling.listeners,
+        own=request.ruling.own,
         behind_screen=math.isfinite(request.refresh_s),
         save_s=request.save_s,
     )

@@ -150,6 +150,7 @@ class ReferenceThread:
 
     def start(self) -> None:
         """Begin."""
+        self._engine.await_news()
         self._thread.start()
 
     def stop(self) -> None:

@@ -221,6 +221,7 @@ def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
         gates=request.ruling.gates,
         names=request.ruling.names,
         listeners=request.ruling.listeners,
+        own=request.ruling.own,
         behind_screen=math.isfinite(request.refresh_s),
         fresh_alerts=request.database is None,
     )

@@ -91,6 +91,8 @@ FROM bars WHERE ts >= make_timestamp(?) AND ts < make_timestamp(?) GROUP BY ALL
 
 _ALERTS = "SELECT symbol, count(*) FROM alerts WHERE ts >= ? AND ts < ? GROUP BY symbol"
 
+_ALERTS_BY_RULE = "SELECT rule, count(*) FROM fired WHERE ts >= ? AND ts < ? GROUP BY rule"
+
 _FIRED = """
 SELECT ts, symbol, rule, coalesce(price, 'nan'), coalesce("values", ''), coalesce(late, false),
     coalesce(gated, false)
@@ -347,6 +349,12 @@ class Reader:
         with self._asking() as cursor:
             rows = cursor.execute(_ALERTS, [begin_ns, end_ns]).fetchall()
         return {str(symbol): int(count) for symbol, count in rows}
+
+    def alerts_by_rule(self, begin_ns: int, end_ns: int) -> dict[str, int]:
+        """Return how many alerts each rule had between two instants (ns since 1970)."""
+        with self._asking() as cursor:
+            rows = cursor.execute(_ALERTS_BY_RULE, [begin_ns, end_ns]).fetchall()
+        return {str(rule): int(count) for rule, count in rows}
 
     def fired(self, symbol: str, begin_ns: int, end_ns: int) -> tuple[Fired, ...]:
         """Return a symbol's alerts between two instants (ns since 1970), oldest first."""

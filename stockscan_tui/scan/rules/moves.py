@@ -206,9 +206,15 @@ class Moves:
         return inside & told
 
     def _prices(self, kind: str, of: slice | Integers) -> Integers:
-        rows = self._market.rows
+        """Return what symbols stand at, 0 where that cannot be told now."""
+        rows = self._market.rows[of]
         if kind == "mid":
-            middle: Integers = (rows[of, k.BID] + rows[of, k.ASK]) >> 1
-            return middle
-        column: Integers = rows[of, k.LAST if kind == "last" else k.MARK]
-        return column
+            bid, ask = rows[:, k.BID], rows[:, k.ASK]
+            middle: Integers = (bid + ask) >> 1
+            return np.where((bid > 0) & (ask >= bid) & ((ask - bid) * 50 <= middle), middle, 0)
+        if kind == "last":
+            last: Integers = rows[:, k.LAST]
+            held = np.abs(rows[:, k.PENDING_PRICE]) == last
+            return np.where(held & (rows[:, k.PENDING_NS] == rows[:, k.TRADE_NS]), 0, last)
+        mark: Integers = rows[:, k.MARK]
+        return mark

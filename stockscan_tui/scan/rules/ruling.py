@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stockscan_tui.market.fired import Fired
+from stockscan_tui.market.own import Own
 from stockscan_tui.scan.expression import Names
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.rules.rule import Rules
@@ -20,9 +21,11 @@ class Ruling:
         gates: What keeps noise off the board, and alerts of it from being delivered.
         names: What may stand in gates besides metrics.
         listeners: Who is told of alerts from the first one on, by the engine's thread.
+        own: The user's watchlists and table.
     """
 
     rules: Rules = field(default_factory=Rules)
     gates: Gates = SHIPPED
     names: Names = field(default_factory=Names)
     listeners: tuple[Callable[[Sequence[Fired]], None], ...] = ()
+    own: Own = field(default_factory=Own)

@@ -25,11 +25,20 @@ class _Sides(Memory):
         super().__init__()
         self._places = {node: place for place, node in enumerate(crossings)}
         self._memory = memory
-        self.slot: Integers = np.zeros(0, np.int64)
+        self._slot: Integers = np.zeros(0, np.int64)
+        self._found: dict[tree.Crosses, Flags] = {}
+
+    def look_at(self, slot: Integers) -> None:
+        """Go on to the next rows."""
+        self._slot = slot
+        self._found = {}
 
     def crossed(self, node: tree.Crosses, difference: Floats, event_ns: int) -> Flags:
-        found = np.zeros(len(difference), np.bool_)
-        cross(self.slot, difference, self._memory.sides[self._places[node]], found)
+        # A crossing that stands in a rule twice is looked at once.
+        found = self._found.get(node)
+        if found is None:
+            found = self._found[node] = np.zeros(len(difference), np.bool_)
+            cross(self._slot, difference, self._memory.sides[self._places[node]], found)
         return found
 
 
@@ -75,7 +84,7 @@ class Watched:
         """Return which rows its filter lets through."""
         return self._filter.mask(view, None, shared)
 
-    def holds(self, view: Instants, members: Flags | None, shared: Shared) -> Flags:
+    def holds(self, view: Instants, members: Flags, shared: Shared) -> Flags:
         """Return whether it holds, for each row.
 
         Args:
@@ -84,7 +93,7 @@ class Watched:
             shared: What other rules have worked out of the rows.
         """
         self.memory.grow(view.ground.count, self._crossings)
-        self._sides.slot = view.slot
+        self._sides.look_at(view.slot)
         held = self._filter.mask(view, self._sides, shared)
         if self.rule.scope != "all":
             held = held & in_scope(self.rule, view, members)
@@ -96,7 +105,7 @@ class Watched:
     def fire(
         self,
         view: Instants,
-        members: Flags | None,
+        members: Flags,
         shared: Shared,
         waits: Flags | None = None,
     ) -> Integers:
@@ -110,13 +119,16 @@ class Watched:
         """
         rule, memory = self.rule, self.memory
         holds = self.holds(view, members, shared)
+        has_rearm, rearms = self._rearm is not None, holds
         if waits is not None:
+            # Nothing is known of them: they are not armed again either.
+            has_rearm, rearms = True, ~holds & ~waits
             holds = holds & ~waits
-        rearms = holds
         # What fires at one row may be armed again at a later one.
         at_rest = not holds.any() and not memory.disarmed.any()
         if self._rearm is not None and (self._crossings or not at_rest):
             rearms = self._rearm.mask(view, self._sides, shared)
+            rearms = rearms if waits is None else rearms & ~waits
         if at_rest:
             return _NOWHERE
         rows = np.empty(len(holds), np.int64)
@@ -125,7 +137,7 @@ class Watched:
             view.ns,
             holds,
             rearms,
-            rule.rearm is not None,
+            has_rearm,
             rule.once_a_day,
             int(rule.cooldown_s * SECOND_NS),
             memory.disarmed,
@@ -135,7 +147,7 @@ class Watched:
         memory.count += count
         return rows[:count]
 
-    def prime(self, view: Instants, members: Flags | None, shared: Shared) -> None:
+    def prime(self, view: Instants, members: Flags, shared: Shared) -> None:
         """Take note of where it holds already: there it does not fire."""
         holds = self.holds(view, members, shared)
         if self._rearm is not None:
@@ -143,12 +155,10 @@ class Watched:
         prime(view.slot, view.ns, holds, self.memory.disarmed, self.memory.last_ns)
 
 
-def in_scope(rule: Rule, view: Instants, members: Flags | None) -> Flags:
+def in_scope(rule: Rule, view: Instants, members: Flags) -> Flags:
     """Return whether a rule is for the symbols of some rows."""
     none = np.zeros(len(view.slot), np.bool_)
     if rule.scope == "toplist":
-        if members is None:
-            return none
         known = view.slot < len(members)
         none[known] = members[view.slot[known]]
         return none
@@ -161,6 +171,14 @@ def in_scope(rule: Rule, view: Instants, members: Flags | None) -> Flags:
 def memories_of(
     rules: Sequence[Rule], before: Mapping[str, RuleMemory]
 ) -> tuple[dict[str, RuleMemory], frozenset[str]]:
-    """Return what rules remember, by their condition, and the conditions that are new."""
-    found = {rule.condition: before.get(rule.condition) or RuleMemory() for rule in rules}
-    return found, frozenset(found) - frozenset(before)
+    """Return what rules remember, by their condition, and the conditions that were not watched.
+
+    What a rule remembers is kept for the day when it is switched off: switched on again, it goes on
+    from when it fired.
+    """
+    now = {rule.condition for rule in rules}
+    found = {condition: before.get(condition) or RuleMemory() for condition in (*before, *now)}
+    new = frozenset(condition for condition in now if not found[condition].watched)
+    for condition, memory in found.items():
+        memory.watched = condition in now
+    return found, new
