@@ -8,7 +8,7 @@ rules fire on the very record. It belongs to the engine's thread; `know` may be 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -143,10 +143,9 @@ class Alerting:
         self._take_up(event_ns, prime)
 
     def restored(self, event_ns: int) -> None:
-        """The market has been put back: go on from what rules remembered then."""
+        """The market has been put back, or on: go on from what rules remembered then."""
         self._rows, self._moved, self._fired, self._at_close = [], [], [], None
-        if self._begun:
-            self.begin(event_ns, Prime.NEW)
+        self.begin(event_ns, Prime.NEW)
 
     def end(self) -> None:
         """Watch no more: the market has been put back to before rules were."""
@@ -178,6 +177,46 @@ class Alerting:
         if self._ground.closes_known() != self._known:
             self._take_up(self._closed_ns, Prime.NONE, known=self._rules)
         else:
+            self._level()
+
+    def true_now(self, event_ns: int) -> dict[str, Flags]:
+        """Return for whom each rule is true, by its condition; those with crossings are left out.
+
+        Nothing is remembered of it.
+        """
+        market = self._market
+        if not self._begun or not market.count or not self._watched:
+            return {}
+        view = self._view(all_now(market, event_ns), whole=True)
+        shared, found = Shared(self._pool.pure), {}
+        for watched in self._watched:
+            ready = watched.rule.condition not in self._unready
+            if ready and not watched.crosses and market.session in watched.rule.sessions:
+                true = watched.holds(view, market.leaders, shared)
+                if watched.condition is None:
+                    true = true & self._moves.beyond(watched)
+                found[watched.rule.condition] = true
+        return found
+
+    def excuse(self, before: Mapping[str, Flags], event_ns: int) -> None:
+        """Let rules that reference data alone has made true be as if they had fired.
+
+        Args:
+            before: What `true_now` told before it was known.
+            event_ns: Now.
+        """
+        now = self.true_now(event_ns) if before else {}
+        excused = False
+        for watched in self._watched:
+            was, true = before.get(watched.rule.condition), now.get(watched.rule.condition)
+            if was is None or true is None:
+                continue
+            new = true & ~watched.memory.disarmed[: len(true)]
+            new[: len(was)] &= ~was
+            watched.memory.disarmed[: len(true)] |= new
+            watched.memory.last_ns[: len(true)][new] = event_ns
+            excused |= bool(new.any())
+        if excused:
             self._level()
 
     def add(self, slots: Sequence[int]) -> None:
@@ -324,7 +363,7 @@ class Alerting:
             if self._market.session not in watched.rule.sessions:
                 continue
             if watched.condition is None:
-                inside = np.flatnonzero(watched.holds(view, self._market.leaders, shared))
+                inside = watched.holds(view, self._market.leaders, shared)
                 self._moves.prime(watched, inside, event_ns)
             else:
                 watched.prime(view, self._market.leaders, shared)

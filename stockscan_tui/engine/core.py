@@ -483,9 +483,11 @@ class Engine(ABC):
 
     def _take_news(self) -> None:
         """Take up reference data that came meanwhile."""
-        if self._news:
-            # What is over is judged by what was known then.
-            self._alerting.flush()
+        if not self._news:
+            return
+        # What is over is judged by what was known then.
+        self._alerting.flush()
+        before = self._alerting.true_now(self.event_ns)
         while self._news:
             news = self._news.popleft()
             if news.closes or news.problem or news.usual is not None:
@@ -506,6 +508,7 @@ class Engine(ABC):
             self._resolve(range(self._market.count))
             self._suspect_splits()
             self._alerting.relevel()
+        self._alerting.excuse(before, self.event_ns)
 
     def _resolve(self, slots: Sequence[int]) -> None:
         """Look up what reference data says of some symbols."""
@@ -614,7 +617,9 @@ class Engine(ABC):
         if self._verifying is not None:
             self._tell_differences(self._verifying.close_minute(boundary_ns // MINUTE_NS - 1))
         self._tell_verdicts()
-        self._keep_wanted(wait=self._waits and not self._first_closed, close=True)
+        # What rules look at is there from one and the same minute on, however fast it goes.
+        awaited = not self._first_closed or bool(self._ruled_indicators)
+        self._keep_wanted(wait=self._waits and awaited, close=True)
         self._first_closed = True
         self._alerting.close_minute(boundary_ns)
         if self._turns(boundary_ns):

@@ -21,6 +21,7 @@ from stockscan_tui.engine.standing import phase_of, progress_of, shown
 from stockscan_tui.engine.verifying import StreamVerifying
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control
+from stockscan_tui.feed.closing import keep_better, known_closes
 from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.stream import STOPPED, Answer, Link, Stream
 from stockscan_tui.market import kernel as k
@@ -109,6 +110,9 @@ class LiveEngine(Engine):
         self._subscription = _subscription(streams)
         self._unknown_from_ns = 0
         self._made_ns = given.clock.now_ns()
+        # The day that was gone on from while it was over already, and since when there is another.
+        self._left_day: TradingDay | None = None
+        self._new_day_ns = 0
         self._boundary_since_ns = 0
         self._refusal = ""
         self._breaks = Breaks(self._market, given.clock, self._keep_gap)
@@ -266,10 +270,21 @@ class LiveEngine(Engine):
             return
         if self._awaits_news and self._clock.now_ns() - self._made_ns < NEWS_WAIT_NS:
             return
-        # Of who came in mid-session without the bars of before, the first minute tells the marks.
-        told = self._so_far is not None or bool(self._market.mark_history)
-        if told and not any(track.active for track in self._tracks):
+        if self._marks_told() and not any(track.active for track in self._tracks):
             self._alerting.begin(self.event_ns, Prime.ALL)
+
+    def _marks_told(self) -> bool:
+        """Whether there are marks of the day.
+
+        Of who came in mid-session without the bars of before, the first minute tells them.
+        """
+        if self._left_day is None:
+            return self._so_far is not None or bool(self._market.mark_history)
+        day = self._market.day
+        if day is None or day is self._left_day or self._market.clock_ns < day.start_ns:
+            return False
+        self._new_day_ns = self._new_day_ns or self._boundary_ns
+        return self._boundary_ns > self._new_day_ns
 
     def _behind_ns(self, ns: int) -> int:
         goal_ns = max((track.goal_ns for track in self._tracks if track.active), default=0)
@@ -310,14 +325,19 @@ class LiveEngine(Engine):
         market.coverage.pass_by(running, market.count, market.wholeness.doubts(day))
         self._next_day = self._calendar.next_day(day.session_date)
         self._learn_closes(day)
+        known = known_closes(market)
         self._resolve(range(market.count))
+        keep_better(market, known)
         # All there are: they were stored with this very state.
         self._learn_alerts(day, k.LATEST_NS)
         if self._following is not None and self._following.go_on():
             self._tracks.append(self._following.track)
         # The last minute may be closed without a record after it.
         closed_ns = self._boundary_ns - MINUTE_NS
-        if self._goes_on(day):
+        if not self._goes_on(day):
+            self._left_day = day
+        elif market.rule_memories:
+            # Else the earlier run had not begun to watch them.
             self._keep_wanted(wait=bool(self._ruled_indicators))
             self._alerting.begin(max(market.clock_ns, closed_ns), Prime.NEW)
         for track in self._tracks:

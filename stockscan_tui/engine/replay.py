@@ -349,7 +349,8 @@ class ReplayEngine(Engine):
         self._pacer.anchor(self._now_ns, self._clock.now_ns())
         if self._moving:
             self._moving = False
-            # The picture has what fires at that very instant.
+            # The picture has what fires up to that very instant.
+            self._alerting.close_second(self._now_ns)
             self._settle_alerts()
             self._keep_wanted(wait=True)
             self._show(force=True)

@@ -189,7 +189,7 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
     try:
         day = calendar.day(header.session_date)
         memories = rule_memory.thaw(header.rules, remembered, count)
-    except (StockscanError, ValueError, KeyError):
+    except (StockscanError, ValueError, KeyError, TypeError):
         return False
     market.slots(header.symbols)
     market.begin_day(day, header.clock_ns)

@@ -146,12 +146,13 @@ class Market:
         self.touched = np.concatenate([self.touched, np.zeros_like(self.touched)])
         self.dirty = np.concatenate([self.dirty, np.zeros_like(self.dirty)])
         self.seen = np.concatenate([self.seen, np.zeros_like(self.seen)])
-        instants = np.zeros(_instant_room(capacity), np.int64)
-        # What an image leaves out may be of a later, larger market.
-        filled = min(len(self.instants), len(instants))
-        instants[:filled] = self.instants[:filled]
-        self.instants = instants
-        self.levels = _enlarged(self.levels, capacity * k.LEVEL_WIDTH)
+        # What an image leaves out may be of a later, larger market, which may be gone on to again.
+        if _instant_room(capacity) > len(self.instants):
+            instants = np.zeros(_instant_room(capacity), np.int64)
+            instants[: len(self.instants)] = self.instants
+            self.instants = instants
+        if capacity * k.LEVEL_WIDTH > len(self.levels):
+            self.levels = _enlarged(self.levels, capacity * k.LEVEL_WIDTH)
         no_levels(self.levels.reshape(-1, k.LEVEL_WIDTH)[self.capacity :])
         more = capacity - self.capacity
         self.sessions = np.concatenate(
@@ -474,8 +475,7 @@ def _aligned(size: int) -> Int64s:
 
 def _enlarged(array: Int64s, size: int) -> Int64s:
     larger = _aligned(size)
-    filled = min(len(array), size)
-    larger[:filled] = array[:filled]
+    larger[: len(array)] = array
     return larger
 
 

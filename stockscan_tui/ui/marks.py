@@ -60,7 +60,7 @@ def explanation(snapshot: Snapshot, row: int) -> str:
     ]
     fired = _alerts(snapshot, row)
     if fired:
-        found.append(f"!{fired} alerts today")
+        found.append(f"!{fired} alert{'s' * (fired > 1)} today")
     if not found and _not_official(snapshot, row):
         found = [f"{NOT_OFFICIAL.word} {NOT_OFFICIAL.doc}"]
     return " · ".join(found)

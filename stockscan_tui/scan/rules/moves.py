@@ -91,14 +91,21 @@ class Moves:
         for each in self._rules:
             each.watched.memory.grow(self._market.capacity, 0)
 
-    def prime(self, watched: Watched, slots: Integers, ts_ns: int) -> None:
-        """Take note of whom a rule holds for already, among some: for them it does not fire."""
+    def beyond(self, watched: Watched) -> Flags:
+        """Return by slot who has moved as far as it takes."""
         (rule,) = (each for each in self._rules if each.watched is watched)
-        for slot, close in zip(slots.tolist(), self._closes(slots).tolist(), strict=True):
-            price = self._price(watched, slot)
-            if close and price and rule.beyond(close, price):
-                watched.memory.disarmed[slot] = True
-                watched.memory.last_ns[slot] = ts_ns
+        every = slice(self._market.count)
+        close, price = self._closes(every), self._prices(watched.rule.price, every)
+        over, under = rule.move
+        part = close // under * over + ((close % under) * over + under - 1) // under
+        beyond: Flags = (close > 0) & (price > 0) & (np.abs(price - close) >= part)
+        return beyond
+
+    def prime(self, watched: Watched, inside: Flags, ts_ns: int) -> None:
+        """Take note of whom a rule holds for already, among some: for them it does not fire."""
+        found = np.flatnonzero(inside & self.beyond(watched))
+        watched.memory.disarmed[found] = True
+        watched.memory.last_ns[found] = ts_ns
 
     def look(self, slot: int, ts_ns: int) -> list[tuple[Watched, int]]:
         """Return the rules that a record has fired for a symbol, and at which price.

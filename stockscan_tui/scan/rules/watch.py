@@ -80,6 +80,12 @@ class Watched:
         self._rearm = share(rearm) if rearm is not None else None
         self.condition = share(self.condition) if self.condition is not None else None
 
+    @property
+    def crosses(self) -> bool:
+        """Whether something crosses in what fires it: each look at it is remembered."""
+        parts = [part for part in (self.rule.filter, self.condition) if part is not None]
+        return any(isinstance(n, tree.Crosses) for part in parts for n in tree.walk(part.tree))
+
     def passes(self, view: Instants, shared: Shared) -> Flags:
         """Return which rows its filter lets through."""
         return self._filter.mask(view, None, shared)

@@ -68,6 +68,8 @@ class AlertScreen(Screen[Left]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(ALERTS)
+    # Toasts of alerts would only hide them.
+    lists_alerts = True
 
     def __init__(self, alerting: Alerting, player: Player) -> None:
         super().__init__()

@@ -53,6 +53,8 @@ class RulesScreen(Screen[str]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(RULES)
+    # What the rule under the cursor is: toasts stand above it.
+    explains_below = True
 
     def __init__(
         self,

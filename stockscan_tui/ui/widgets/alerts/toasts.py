@@ -53,6 +53,9 @@ class ToastStack(Widget):
         room = self.screen.size if self.is_attached else None
         if room is None:
             return
+        if getattr(self.screen, "lists_alerts", False):
+            # There they stand in the list.
+            notices = [notice for notice in notices if notice.kind == "trouble"]
         width = min(max(room.width // 2, NARROWEST), WIDEST, room.width)
         if list(notices) != list(self._notices) or width != self._width:
             self._notices, self._width = list(notices), width
@@ -96,12 +99,20 @@ class ToastStack(Widget):
 
 
 def placed(screen: Screen[Any], width: int, height: int) -> Region:
-    """Return where toasts stand: at the right, below; above where the cursor's row is below."""
+    """Return where toasts stand: at the right, below; above where the cursor's row is below.
+
+    On a screen that explains below what is listed above, they begin above.
+    """
     room = screen.size
-    top = max(room.height - BELOW - height, 0)
+    above, below = min(ABOVE, max(room.height - height, 0)), max(room.height - BELOW - height, 0)
     line = cursor_line(screen)
+    if getattr(screen, "explains_below", False):
+        hidden = line is not None and above <= line < above + height
+        top = below if hidden else above
+        return Region(max(room.width - width - 1, 0), top, width, height)
+    top = below
     if line is not None and top <= line < top + height and not 0 <= line - ABOVE < height:
-        top = min(ABOVE, max(room.height - height, 0))
+        top = above
     return Region(max(room.width - width - 1, 0), top, width, height)
 
 

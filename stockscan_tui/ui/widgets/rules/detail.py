@@ -122,8 +122,8 @@ def _message(rule: Rule, snapshot: Snapshot | None, matched: Matched | None, sym
         return told(rule, firing(rule, matched.snapshot, matched.row))
     if symbol not in snapshot.symbols:
         return ""
-    as_if = told(rule, firing(rule, snapshot, snapshot.symbols.index(symbol)))
-    return f"{as_if}   (as if now; no symbol matches)"
+    form = told(rule, firing(rule, snapshot, snapshot.symbols.index(symbol)))
+    return f"{form}   (only its form: no symbol matches now)"
 
 
 def firing(rule: Rule, snapshot: Snapshot, row: int) -> Fired:
