@@ -106,7 +106,6 @@ class Alerting:
         self._known = True
         self._pool = Pool()
         self._closed_ns = 0
-        self._alerts: Integers = np.zeros(0, np.int64)
         # Rules whose indicators are not kept yet, and whether they are primed once they are.
         self._unready: dict[str, bool] = {}
         self._suspects: Flags = np.zeros(0, np.bool_)
@@ -139,7 +138,9 @@ class Alerting:
         self._first = np.zeros(0, np.int64)
         # The last full minute is what windows and ages are as of.
         self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
-        self._alerts = self._market.alerts.copy()
+        if prime is not Prime.NEW:
+            # Else a market that was put back has them.
+            self._market.closed_alerts[:] = self._market.alerts
         self._take_up(event_ns, prime)
 
     def restored(self, event_ns: int) -> None:
@@ -165,7 +166,7 @@ class Alerting:
     def turn(self, event_ns: int) -> None:
         """Another session, or another day, has begun."""
         if self._begun:
-            self._alerts = self._market.alerts.copy()
+            self._market.closed_alerts[:] = self._market.alerts
             self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
             self._first = np.zeros(0, np.int64)
             self.relevel()
@@ -283,7 +284,7 @@ class Alerting:
             return
         market = self._market
         self._closed_ns = boundary_ns
-        self._alerts = market.alerts.copy()
+        market.closed_alerts[:] = market.alerts
         self._first = first_marks(market.rows)
         if self._come_ready():
             self._take_up(boundary_ns, Prime.NONE)
@@ -369,15 +370,12 @@ class Alerting:
                 watched.prime(view, self._market.leaders, shared)
 
     def _view(self, columns: Integers, *, whole: bool = False) -> Instants:
-        more = self._market.count - len(self._alerts)
-        if more > 0:
-            self._alerts = np.concatenate([self._alerts, np.zeros(more, np.int64)])
         return Instants(
             self._ground.photographer,
             columns,
             self._closed_ns,
             feed=self._ground.feed(),
-            alerts=self._alerts,
+            alerts=self._market.closed_alerts,
             closes_known=self._known,
             whole=whole,
         )

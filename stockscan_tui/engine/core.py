@@ -591,6 +591,8 @@ class Engine(ABC):
                     self._alerting.flush()
                     self._closes.add(day, CloseSource.DAILY, {symbol: price})
                     resolve_closes(self._market, self._closes, (slot,))
+                    first = first_marks(self._market.rows[[slot]])
+                    self._market.split_suspect[slot] = self._look_split(np.array([slot]), first)[0]
                     self._alerting.add((slot,))
             case control.Message(text, error=True):
                 self._tell(f"the feed said: {text}")

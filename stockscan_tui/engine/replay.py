@@ -316,7 +316,7 @@ class ReplayEngine(Engine):
         if self._now_ns >= self._reached_ns:
             self._reached_ns = self._now_ns
             if self._dispatch.muted and not self._whole:
-                self._settle_alerts()
+                self._settle_seconds()
                 # What has been applied up to here is with the store already.
                 self._dispatch.take()
                 self._dispatch.muted = False
@@ -324,6 +324,11 @@ class ReplayEngine(Engine):
             self._alerting.begin(self._now_ns, Prime.ALL)
         if self._phase is Phase.PRIMING and self._now_ns >= self._goal_ns:
             self._arrive()
+
+    def _settle_seconds(self) -> None:
+        """Evaluate all that is over at this very instant, though nothing has come since."""
+        self._alerting.close_second(self._now_ns)
+        self._settle_alerts()
 
     def _pass_minute(self) -> None:
         boundary_ns = self._boundary_ns
@@ -350,8 +355,7 @@ class ReplayEngine(Engine):
         if self._moving:
             self._moving = False
             # The picture has what fires up to that very instant.
-            self._alerting.close_second(self._now_ns)
-            self._settle_alerts()
+            self._settle_seconds()
             self._keep_wanted(wait=True)
             self._show(force=True)
 
@@ -418,7 +422,7 @@ class ReplayEngine(Engine):
     def _leave_front(self) -> None:
         """Hand over everything there is, before the engine stands where the store has all."""
         if not self._dispatch.muted:
-            self._settle_alerts()
+            self._settle_seconds()
             self._dispatch.take()
             self._tell_verdicts()
             self._tell_counts()

@@ -13,7 +13,6 @@ from stockscan_tui.market.calendar import TradingDay
 from stockscan_tui.market.snapshot import CloseSource, Floats
 from stockscan_tui.market.state import Market
 
-
 KnownCloses = tuple[Floats, NDArray[np.uint8], NDArray[np.uint8]]
 
 

@@ -28,13 +28,13 @@ from stockscan_tui.market.state import SESSION_WIDTH, Market
 from stockscan_tui.market.wholeness import LASTING_NS
 
 # The first goes up whenever a field of the state changes its place or meaning.
-_LAYOUT = (5, k.STATE_WIDTH, SESSION_WIDTH)
+_LAYOUT = (6, k.STATE_WIDTH, SESSION_WIDTH)
 LEVEL = 1
 _MAX_BYTES = 1 << 30
 # Values a symbol besides its state and sessions: two of its close, one of the short-sale
-# restriction, three of its silence, two of its streak, one of its verified bars, five of what was
-# known of the days before and of the leaderboard, two for each of its opening ranges.
-_SINGLE = 14 + 2 * len(OPENING_WINDOWS)
+# restriction, three of its silence, two of its streak, one of its verified bars, six of what was
+# known of the days before, of the leaderboard and of alerts, two for each of its opening ranges.
+_SINGLE = 15 + 2 * len(OPENING_WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,7 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         market.close_source[:count].astype(np.int64).tobytes(),
         market.close_age[:count].astype(np.int64).tobytes(),
         market.leaders[:count].astype(np.int64).tobytes(),
+        market.closed_alerts[:count].tobytes(),
         market.opening.freeze(count).tobytes(),
         remembered,
     ]
@@ -193,17 +194,18 @@ def thaw(market: Market, frozen: bytes, calendar: Calendar) -> bool:
         return False
     market.slots(header.symbols)
     market.begin_day(day, header.clock_ns)
-    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3, 2, 1, 1, 1, 1, 1, 1]
+    sizes = [k.STATE_WIDTH, len(Session) * SESSION_WIDTH, 1, 1, 1, 3, 2, 1, 1, 1, 1, 1, 1, 1]
     rows, sessions, closes, times, carried, silence, streak, verified, *rest = np.split(
         values, np.cumsum([count * size for size in sizes])
     )
-    before, usual, source, age, leaders, opening = rest
+    before, usual, source, age, leaders, alerts, opening = rest
     # Until they are looked up again, they are as they were: rules go on without a break.
     market.prev_close[:count] = before.view(np.float64)
     market.average_volume[:count] = usual.view(np.float64)
     market.close_source[:count] = source
     market.close_age[:count] = age
     market.leaders[:count] = leaders > 0
+    market.closed_alerts[:count] = alerts
     for doubt in header.doubts:
         market.wholeness.doubt(doubt.from_ns, doubt.to_ns, doubt.reason)
     market.coverage.take_up(header.proved, verified)

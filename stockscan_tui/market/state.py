@@ -108,6 +108,8 @@ class Market:
         self.coverage = Coverage()
         self.verification = Verification()
         self.alerts: Int64s = np.zeros(capacity, np.int64)
+        # As of the last minute's close, before what that fires: what rules see of them.
+        self.closed_alerts: Int64s = np.zeros(capacity, np.int64)
         # The last alerts of the session date, and what each rule remembers, by its condition.
         self.fired: deque[Fired] = deque(maxlen=MOST_FIRED)
         self.fired_by_rule: dict[str, int] = {}
@@ -168,6 +170,7 @@ class Market:
         self.close_source = np.concatenate([self.close_source, zeros.astype(np.uint8)])
         self.close_age = np.concatenate([self.close_age, zeros.astype(np.uint8)])
         self.alerts = np.concatenate([self.alerts, zeros])
+        self.closed_alerts = np.concatenate([self.closed_alerts, zeros])
         self.ssr_carried = np.concatenate([self.ssr_carried, np.zeros(more, np.bool_)])
         self.leaders = np.concatenate([self.leaders, np.zeros(more, np.bool_)])
         self.capacity = capacity
@@ -394,6 +397,7 @@ class Market:
         self.coverage.begin_day(day)
         self.verification = Verification(source=self.verification.source)
         self.alerts[:] = 0
+        self.closed_alerts[:] = 0
         self.fired.clear()
         self.fired_by_rule = {}
         for memory in self.rule_memories.values():

@@ -29,17 +29,14 @@ from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import MOST_FIRED, Feed, Snapshot
 from stockscan_tui.scan.expression import parse
-from stockscan_tui.scan.gates import Gates
 from stockscan_tui.scan.rules import Rule, Rules
 from tests import wire
 from tests.e2e.test_live_restart import stored
 from tests.e2e.test_rules_restart import each_once, fired_in
 from tests.playing import ListSink, weekdays
 from tests.rule_days import COARSE, EVERY, STATED, coarse
+from tests.rule_steps import CLOSES, IDS, OPEN_GATES, at
 
-CLOSES = {"AAA": 10.0, "BBB": 20.0, "CCC": 40.0}
-IDS = {name: number for number, name in enumerate(CLOSES, 1)}
-OPEN_GATES = Gates("", "", "")
 BEFORE = weekdays().previous(wire.DAY) or date.min
 
 
@@ -76,8 +73,8 @@ class Life:
     def take(self, *parts: wire.Records | bytes, size: int = 1 << 16) -> None:
         """Let records come, so many bytes at once, and wait until they are applied."""
         data = wire.joined(*parts)
-        for at in range(0, len(data), size):
-            piece = data[at : at + size]
+        for begin in range(0, len(data), size):
+            piece = data[begin : begin + size]
             room = self.pipe.room()
             assert room is not None
             room[: len(piece)] = piece
@@ -180,13 +177,6 @@ def life(
     made.rest()
     made.take(*(wire.mapping_record(number, name) for name, number in ids.items()))
     return made
-
-
-def at(text: str) -> int:
-    """Return an instant of the day in New York, of `9:31` or `9:31:05.25`."""
-    hour, minute, *second = text.split(":")
-    whole = new_york_ns(wire.DAY, time(int(hour), int(minute)))
-    return whole + round(float(second[0] if second else 0) * SECOND_NS)
 
 
 def quotes(when: str, **marks: float) -> wire.Records:
@@ -324,7 +314,7 @@ RULES = (
          scope="watchlist"),
     Rule("own move", move=2.5, rearm_move=1.0, scope="watchlist:few"),
     Rule("short", when=parse("ssr"), once_a_day=True),
-    Rule("first ones", when=parse("alerts < 40 and mark > 0"), rearm=parse("trades > 0"), cooldown_s=9),
+    Rule("first ones", when=parse("alerts < 40"), rearm=parse("trades > 0"), cooldown_s=9),
 )  # fmt: skip
 
 
@@ -401,6 +391,22 @@ def applied(saved: Saved, rows: wire.Records) -> int:
     return int(first) + int(mark[k.MARK_COUNT])
 
 
+def test_a_run_that_ended_before_rules_were_watched_leaves_that_to_the_next() -> None:
+    first = life(FAR, IDS, awaits=True)
+    first.take(quotes("9:31:10", AAA=11.0, BBB=20.0, CCC=40.0))
+    first.end()
+    saved, held = stored(ListSink(), first.sink.batches)
+    second = life(FAR, IDS, awaits=True, saved=saved, sink=held)
+    second.take(quotes("9:31:20", AAA=11.0, BBB=20.0, CCC=40.0))
+    second.take(quotes("9:32:10", AAA=11.0, BBB=20.0, CCC=40.0))
+    second.learn(closes={BEFORE: CLOSES})
+    second.take(quotes("9:33:10", AAA=11.0, BBB=20.0, CCC=44.0))
+    second.take(quotes("9:33:20", AAA=11.0, BBB=20.0, CCC=44.0))
+    second.take(quotes("9:34:10", AAA=11.0, BBB=20.0, CCC=44.0))
+    second.end()
+    assert set(second.fired) == {("CCC", "far"), ("CCC", "move"), ("CCC", "both")}
+
+
 def test_what_another_day_left_does_not_begin_rules() -> None:
     """By the clock it is the next day, at ten."""
     following = wire.DAY + timedelta(days=1)
@@ -418,7 +424,7 @@ def test_what_another_day_left_does_not_begin_rules() -> None:
         ns = next_ns + minute * MINUTE_NS
         second.take(wire.quotes([(ns + n, IDS[name], 1.1 * close, 1.1 * close)
                                  for n, (name, close) in enumerate(CLOSES.items())]))  # fmt: skip
-    assert second.engine._alerting.begun
+    assert second.engine._alerting._watched
     assert second.fired == []
     ns = next_ns + 3 * MINUTE_NS
     second.take(wire.quotes([(ns, IDS["AAA"], 10.0, 10.0), (ns + 2 * SECOND_NS, 1, 11.0, 11.0),

@@ -232,7 +232,9 @@ def test_only_rows_in_view_are_drawn() -> None:
             Leaderboard, "_row", autospec=True, side_effect=Leaderboard._row
         ) as drawn:
             await stage.show(moved(stage.player.now or market(), "NONE", 1.0), after_s=2)
-        assert 0 < drawn.call_count <= 3 * stage.board.page
+        places = {call.args[2] for call in drawn.call_args_list}
+        # However often a machine under load draws them again.
+        assert 0 < len(places) <= stage.board.page + 1
 
     many = market(12_000)
     with patch("tests.ui.test_board.moved", lambda s, *_: replace(s, cache={})):

@@ -1,12 +1,11 @@
-"""Rules where something comes late, is switched off and on, or is gone back over."""
+"""Rules whose values come late, that are switched off and on, or that wait."""
 
 from __future__ import annotations
 
+import itertools
 import json
-import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 
@@ -15,225 +14,31 @@ import pytest
 import zstandard
 
 from stockscan_tui.engine import seeking
-from stockscan_tui.engine.core import Listener, Options, ReferenceData, Surroundings
-from stockscan_tui.engine.replay import ReplayEngine
-from stockscan_tui.engine.seeking import Seeking
-from stockscan_tui.feed.dbn_file import DbnFile
-from stockscan_tui.feed.reference import PreviousCloses
-from stockscan_tui.market import image
+from stockscan_tui.engine.core import ReferenceData
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_ns
+from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
 from stockscan_tui.market.checkpoint import Place, freeze, thaw
 from stockscan_tui.market.dbn import RType
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.own import Own
 from stockscan_tui.market.rule_memory import RuleMemory
-from stockscan_tui.market.snapshot import Feed
 from stockscan_tui.market.state import Market
 from stockscan_tui.scan.expression import parse
-from stockscan_tui.scan.gates import Gates
-from stockscan_tui.scan.rules import Rule, Rules
-from stockscan_tui.scan.rules.firing import fire
+from stockscan_tui.scan.rules import Rule
 from tests import wire
-from tests.moving import Moved, RestingClock
-from tests.playing import ListSink, next_day, weekdays
-from tests.rule_days import OnDisk, coarse, differences, play
-from tests.rule_oracle import Stated, Want, wanted
-
-OPEN_GATES = Gates("", "", "")
-CLOSES = {"AAA": 10.0, "BBB": 20.0, "CCC": 40.0}
-IDS = {name: number for number, name in enumerate(CLOSES, 1)}
-SEEN = Rule("seen", when=parse("mark > 0"), rearm=parse("mark > 0"))
-
-
-def at(text: str) -> int:
-    """Return an instant of the day in New York, of `9:31` or `9:31:05.25`."""
-    hour, minute, *second = text.split(":")
-    whole = new_york_ns(wire.DAY, time(int(hour), int(minute)))
-    return whole + round(float(second[0] if second else 0) * SECOND_NS)
-
-
-def quotes(rows: Sequence[tuple[str, str, float]]) -> wire.Records:
-    """Return records of (time, symbol, mark)."""
-    return wire.quotes([(at(when), IDS[name], mark, mark) for when, name, mark in rows])
-
-
-def prints(rows: Sequence[tuple[str, str, float]], size: int = 100) -> wire.Records:
-    """Return trades of (time, symbol, price)."""
-    return wire.rows_with_trade(
-        wire.trades([(at(when), IDS[name], price, size) for when, name, price in rows])
-    )
-
-
-def in_order(*parts: wire.Records) -> wire.Records:
-    rows: wire.Records = np.concatenate(parts)
-    return rows[np.argsort(rows["ts_recv"], kind="stable")]
-
-
-def every(seconds: int, begin: str, end: str, name: str, mark: float) -> wire.Records:
-    """Return the same quote again and again."""
-    times = range(at(begin), at(end), seconds * SECOND_NS)
-    return wire.quotes([(ns, IDS[name], mark, mark) for ns in times])
-
-
-@dataclass
-class Played:
-    """A replay that stands still until it is moved, and what it has told."""
-
-    moved: Moved
-    told: list[Fired]
-
-    def to(self, when: str) -> list[tuple[str, str, str]]:
-        """Go on, or back, to an instant; returns what had fired on the day by then."""
-        return named(self.moved.to(at(when)).fired)
-
-    def know(self, *rules: Rule) -> None:
-        """Let other rules be watched from here on."""
-        self.moved.engine.know_rules(Rules(rules))
-
-    def end(self) -> list[tuple[str, str, str]]:
-        """Stop, and return what was told."""
-        self.moved.stop()
-        return named(self.told)
-
-
-def named(fired: Sequence[Fired]) -> list[tuple[str, str, str]]:
-    """Return when which rules have fired for whom."""
-    midnight = new_york_ns(wire.DAY, time(0))
-    found = []
-    for each in fired:
-        seconds, ns = divmod(each.ts_ns - midnight, SECOND_NS)
-        clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-        found.append((clock + f"{ns / 1e9:.3f}"[1:] * (ns > 0), each.symbol, each.rule))
-    return found
-
-
-def opened(
-    folder: Path,
-    *parts: wire.Records | bytes,
-    rules: Sequence[Rule],
-    closes: Mapping[str, float] | None = CLOSES,
-    start_at: time | None = None,
-    own: Own | None = None,
-    listeners: Sequence[Listener] = (),
-) -> Played:
-    """Open a file, paused before its first record, or at `start_at`."""
-    number = len(list(folder.iterdir()))
-    meta = wire.metadata("mbp-1", IDS, start_ns=at("4:00"))
-    path = wire.write(folder / f"{number}.mbp-1.dbn", meta, *parts)
-    images = folder / f"images-{number}"
-    images.mkdir()
-    told: list[Fired] = []
-    sink, clock, moves = ListSink(), RestingClock(), Seeking(images)
-    engine = ReplayEngine(
-        [DbnFile(path)],
-        Surroundings(
-            calendar=weekdays(),
-            closes=PreviousCloses(weekdays()),
-            sink=sink,
-            clock=clock,
-            undated=closes,
-        ),
-        Options(
-            Feed("REPLAY", "test", "EQUS.MINI", "mbp-1"),
-            refresh_s=math.inf,
-            behind_screen=True,
-            rules=Rules(tuple(rules)),
-            gates=OPEN_GATES,
-            listeners=(*listeners, told.extend),
-            own=own or Own(),
-        ),
-        speed=math.inf,
-        start_at=start_at,
-        seeking=moves,
-    )
-    engine.set_paused(True)
-    engine.start()
-    assert clock.resting.wait(60)
-    return Played(Moved(engine, clock, sink, moves), told)
-
-
-# --- the engine goes on --------------------------------------------------------------------------
-
-
-def numbers(first: int, count: int, begin: str, end: str) -> wire.Records:
-    """Return quotes of ids that no symbol is known of."""
-    times = np.linspace(at(begin), at(end), count).astype(np.int64).tolist()
-    return wire.quotes([(ns, first + n, 5.0, 5.0) for n, ns in enumerate(times)])
-
-
-def test_a_replay_goes_back_to_before_symbols_came(tmp_path: Path) -> None:
-    rows = in_order(
-        every(7, "9:31", "9:40", "AAA", 10.0),
-        # At half its close it looks like a split from its first mark on.
-        every(1, "9:36:10", "9:40", "BBB", 10.0),
-        numbers(100, 50, "9:36", "9:38"),
-    )
-    straight = opened(tmp_path, rows, rules=[SEEN])
-    want = [straight.to(when) for when in ("9:36:12.5", "9:38:30", "9:39:30")]
-    straight.end()
-    moved = opened(tmp_path, rows, rules=[SEEN])
-    moved.to("9:38:30")
-    assert moved.to("9:31:30") == [each for each in want[0] if each[0] <= "9:31:30"]
-    assert [moved.to(when) for when in ("9:36:12.5", "9:38:30", "9:39:30")] == want
-    assert moved.end() == want[-1]
-    assert {name for _, name, _ in want[-1]} == {"AAA", *(f"#{n}" for n in range(100, 150))}
-
-
-def test_a_market_put_back_to_a_smaller_capacity_grows_and_is_put_on_again() -> None:
-    """What an image leaves out holds every symbol of whatever image follows."""
-    market = Market(k.MARK_AUTO, capacity=4)
-    market.begin_day(weekdays().day(wire.DAY), wire.OPEN_NS)
-    pieces = image.Pieces()
-    small = taken(market, pieces)
-    market.slots([f"S{n}" for n in range(20)])
-    large = taken(market, pieces)
-    assert market.capacity == 32
-    put_back(market, small)
-    assert market.capacity == 4
-    market.slots([f"S{n}" for n in range(7)])
-    assert market.capacity == 8
-    put_back(market, large)
-    market.slots([f"S{n}" for n in range(20)])
-    roomy(market)
-    market.slots([f"S{n}" for n in range(40)])
-    roomy(market)
-
-
-def taken(market: Market, pieces: image.Pieces) -> tuple[bytes, list[bytes]]:
-    made = image.take(market, None, pieces)
-    return made.head, [bytes(array) for array in made.arrays]
-
-
-def put_back(market: Market, made: tuple[bytes, list[bytes]]) -> None:
-    head, arrays = made
-
-    def piece(number: int) -> image.Piece:
-        raise AssertionError(number)
-
-    image.restore(market, head, [memoryview(bytearray(array)) for array in arrays], piece, [])
-
-
-def roomy(market: Market) -> None:
-    """See that the compiled loops write to nothing that is not there."""
-    capacity = market.capacity
-    assert capacity >= market.count
-    assert min(map(len, (market.touched, market.dirty, market.seen))) >= capacity
-    assert len(market.levels) >= capacity * k.LEVEL_WIDTH
-    assert len(market.instants) >= 3 * capacity * k.INSTANT_WIDTH
-
-
-def test_a_listener_that_raises_ends_nothing_and_is_told_of_once(tmp_path: Path) -> None:
-    def broken(fired: Sequence[Fired]) -> None:
-        raise LookupError(f"no {fired[0].symbol}")
-
-    rows = in_order(every(10, "9:31", "9:35", "AAA", 10.0), every(10, "9:33", "9:35", "BBB", 20.0))
-    played = opened(tmp_path, rows, rules=[SEEN], listeners=[broken])
-    last = len(played.to("9:32")), len(played.to("9:34:30"))
-    problems = played.moved.engine.health().problems
-    assert len(played.end()) == last[1] > last[0] > 0
-    assert len([problem for problem in problems if "LookupError" in problem]) == 1
-
+from tests.playing import weekdays
+from tests.rule_days import coarse, play
+from tests.rule_oracle import Stated
+from tests.rule_steps import (
+    CLOSES,
+    IDS,
+    SEEN,
+    every,
+    in_order,
+    opened,
+    prints,
+    quotes,
+)
 
 # --- crossings -----------------------------------------------------------------------------------
 
@@ -332,7 +137,7 @@ def test_instants_of_before_a_rule_was_switched_off_are_not_looked_at(
     # An image of the time when nothing was watched.
     played.to("9:39:10")
     again = played.to("9:40:30")
-    assert [each[0] for each in again if each[1] == "AAA" and each[0] > "9:32"][0] == "9:40:05"
+    assert any(each[1] == "AAA" and "9:40:03" < each[0] <= "9:40:06" for each in again)
     played.end()
 
 
@@ -407,52 +212,22 @@ def test_a_daily_bar_among_the_records_tells_moves_from_there_on(tmp_path: Path)
         ("9:31:40", "CCC", 80.0), ("9:31:42", "AAA", 10.2), ("9:31:45", "AAA", 10.3),
         ("9:31:46", "BBB", 20.5), ("9:31:47", "BBB", 20.6), ("9:33", "BBB", 20.6),
     ])  # fmt: skip
-    for closes in (None, {"BBB": 20.0}):
-        played = opened(
-            tmp_path, head, daily(before, {"AAA": 10.0, "BBB": 20.0, "CCC": 40.0}), tail,
-            rules=rules, closes=closes,
-        )  # fmt: skip
+    want = [
+        ("9:31:45", "AAA", "move"), ("9:31:46", "AAA", "far"),
+        ("9:31:47", "BBB", "move"), ("9:31:48", "BBB", "far"),
+    ]  # fmt: skip
+    for closes, watched in itertools.product((None, {"BBB": 20.0}), (rules, rules[:1], rules[1:])):
+        bars = daily(before, {"AAA": 10.0, "BBB": 20.0, "CCC": 40.0})
+        played = opened(tmp_path, head, bars, tail, rules=watched, closes=closes)
         played.to("9:32:30")
-        assert sorted(played.end()) == [
-            ("9:31:45", "AAA", "move"), ("9:31:46", "AAA", "far"),
-            ("9:31:47", "BBB", "move"), ("9:31:48", "BBB", "far"),
-        ]  # fmt: skip
+        names = {rule.name for rule in watched}
+        assert sorted(played.end()) == [each for each in want if each[2] in names]
 
 
 def daily(day: date, closes: Mapping[str, float]) -> wire.Records:
     start_ns = new_york_ns(day, time(20)) // (24 * 60 * MINUTE_NS) * 24 * 60 * MINUTE_NS
     rows = [(start_ns, IDS[name], c, c, c, c, 1) for name, c in closes.items()]
     return wire.ohlcv(rows, rtype=RType.OHLCV_1D)
-
-
-@pytest.mark.parametrize("start", [time(9, 32), time(9, 32, 20)])
-def test_a_replay_that_starts_later_has_the_same_rules_after_it_was_before(
-    start: time, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(seeking, "SAVE_EVERY_NS", MINUTE_NS)
-    rules = [
-        SEEN,
-        Rule("far", when=parse("chg >= 3"), cooldown_s=30),
-        Rule("move", move=3.0, once_a_day=True),
-        Rule("swing", move=3.0, cooldown_s=30),
-        Rule("cross", when=parse("crosses_above(chg, 3)")),
-    ]
-    rng = random.Random(5)
-    rows = in_order(*(
-        quotes([(f"9:{31 + second // 60}:{second % 60}", name, close * rng.choice((1, 1.02, 1.04)))
-                for second in range(rng.randrange(5), 300, 5)])
-        for name, close in CLOSES.items()
-    ))  # fmt: skip
-    stops = ("9:32:20", "9:32:40", "9:33:20", "9:35:30")
-    straight = opened(tmp_path, rows, rules=rules, start_at=start)
-    want = {stop: straight.to(stop) for stop in stops}
-    told = straight.end()
-    assert {rule for _, _, rule in told} == {rule.name for rule in rules}
-    moved = opened(tmp_path, rows, rules=rules, start_at=start)
-    for stop in ("9:33:20", "9:31:30", "9:32:20", "9:31:40", "9:32:40", "9:31:20", "9:35:30",
-                 "9:31:10", "9:33:20", "9:32:20", "9:35:30"):  # fmt: skip
-        assert moved.to(stop) == want.get(stop, []), stop
-    assert moved.end() == told
 
 
 # --- what waits for a split, and what is damaged --------------------------------------------------
