@@ -139,6 +139,11 @@ def state_of(engine: LiveEngine) -> dict[str, list[int]]:
     return dict(zip(market.symbols.names, rows, strict=True))
 
 
+def applied_ns(engine: LiveEngine) -> int:
+    """Return when the newest record was received that has been applied."""
+    return int(engine._market.watermarks[:, k.MARK_NS].max())
+
+
 def test_what_came_while_nothing_ran_is_not_called_quiet() -> None:
     """A run of one day is gone on with on the next, by a gateway that has only that one."""
     rows = wire.random_rows(4, 900, len(SYMBOLS), minutes=20, share=0.5)
@@ -148,13 +153,13 @@ def test_what_came_while_nothing_ran_is_not_called_quiet() -> None:
     first, second = (Tape.from_records(each, SYMBOLS) for each in (rows, later))
     with GatewayThread(first, Options(speed=math.inf)) as gateway:
         taken = capture(gateway.port, save_s=1e-9)
-        taken.wait_until(lambda engine: engine.event_ns >= int(rows["ts_recv"][-1]))
+        taken.wait_until(lambda engine: applied_ns(engine) >= int(rows["ts_recv"][-1]))
         taken.end()
     saved, held = stored(ListSink(), taken.sink.batches)
     on = taken.engine.session_date
     with GatewayThread(second, Options(speed=math.inf)) as gateway:
         taken = capture(gateway.port, saved=saved, sink=held, save_s=1e-9)
-        taken.wait_until(lambda engine: engine.event_ns >= int(later["ts_recv"][-1]))
+        taken.wait_until(lambda engine: applied_ns(engine) >= int(later["ts_recv"][-1]))
         taken.end()
     told = [
         each for batch in taken.sink.batches for each in batch.coverage if each.session_date == on
