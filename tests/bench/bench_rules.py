@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import time as clock_time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ import pandas as pd
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.engine.alerting import Alerting
 from stockscan_tui.market.fired import Fired
+from stockscan_tui.market.instants import Instants
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.run.replay import ReplayRequest, ReplayRun
 from stockscan_tui.scan.expression import parse
@@ -96,20 +98,24 @@ def replayed(path: Path, rules: Rules, folder: Path) -> tuple[float, float, int]
 
 
 def passes(folder: Path) -> list[float]:
-    """Return the milliseconds of each pass of a hundred rules over all symbols in a day."""
+    """Return the milliseconds of each pass of a hundred rules in a day.
+
+    A pass is over all symbols at a minute's close and over those of the seconds that follow.
+    """
     took: list[float] = []
-    plain = Alerting.close_minute
+    plain = Alerting._evaluate
 
-    def timed(self: Alerting, boundary_ns: int) -> None:
+    def timed(self: Alerting, view: Instants) -> list[Any]:
         began = time.thread_time()
-        plain(self, boundary_ns)
+        found = plain(self, view)
         took.append((time.thread_time() - began) * 1e3)
+        return found
 
-    Alerting.close_minute = timed  # type: ignore[method-assign]
+    Alerting._evaluate = timed  # type: ignore[method-assign]
     try:
         replayed(day_file(FEW_RECORDS, SYMBOLS), hundred(), folder)
     finally:
-        Alerting.close_minute = plain  # type: ignore[method-assign]
+        Alerting._evaluate = plain  # type: ignore[method-assign]
     return took
 
 
