@@ -11,6 +11,7 @@ import asyncio
 import math
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stockscan_tui.cli.play import SWITCH_S
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.engine.alerting import Alerting
 from stockscan_tui.market.fired import Fired
@@ -201,6 +203,8 @@ def note(fired: Sequence[Fired], at: dict[str, float], seen: set[str], took: lis
 
 def main() -> None:
     """Measure and print."""
+    # As a run with a screen has it.
+    sys.setswitchinterval(SWITCH_S)
     with TemporaryDirectory() as name:
         folder = Path(name)
         replayed(day_file(FEW_RECORDS, SYMBOLS), hundred(), folder)

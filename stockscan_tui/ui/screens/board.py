@@ -85,7 +85,7 @@ class BoardScreen(Screen[None]):
                 yield Detail()
                 yield RecentAlerts()
         yield TimelineBar()
-        yield HintLine()
+        yield HintLine(id="hint")
         yield AlertLine()
         yield HintLine(id="proof")
         yield KeyLine((*BOARD, *EVERYWHERE))
@@ -157,12 +157,11 @@ class BoardScreen(Screen[None]):
         shown = self._telling.shown()
         self.query_one(ListLine).show(shown, refused or self._telling.warning(snapshot))
         self.query_one(Leaderboard).note = shown.counted()
-        hint, proof = self.query(HintLine)
+        hint, proof = self.query_one("#hint", HintLine), self.query_one("#proof", HintLine)
         said = self._typing() if typing else self._telling.hint(snapshot)
         hint.show(" " + printable(said))
         proof.show(" " + proof_of(snapshot, max(self.size.width - 2, 1)))
-        for recent in self.query(AlertLine):
-            recent.show(snapshot)
+        self.query_one(AlertLine).show(snapshot)
         for beside in self._beside:
             beside.query_one(RecentAlerts).show(snapshot)
 
@@ -189,7 +188,8 @@ class BoardScreen(Screen[None]):
     @property
     def _beside(self) -> list[Widget]:
         """The room beside or below the table, where there is one."""
-        return [room for room in self.query("#strip, #panel") if room.display]
+        rooms = (self.query_one("#strip"), self.query_one("#panel"))
+        return [room for room in rooms if room.display]
 
     def refresh_order(self) -> None:
         """Order the rows anew at once: after a change of list, filter, order or gates."""
