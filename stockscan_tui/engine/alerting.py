@@ -17,9 +17,10 @@ import numpy as np
 from stockscan_tui.engine.gatekeeper import Gatekeeper
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.columns import percent_over
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.instants import Instants, all_now, all_symbols, instants_of
-from stockscan_tui.market.metrics import MetricKey, indicator_of, percent_over, values_of
+from stockscan_tui.market.metrics import MetricKey, indicator_of, values_of
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Feed, Flags, Integers
 from stockscan_tui.market.state import Market, first_marks
@@ -100,8 +101,6 @@ class Alerting:
         self._moves = Moves(market, (), ground.suspicious)
         self._moved: list[_Moved] = []
         self._rows: list[Integers] = []
-        # All symbols at the last minute's close, until they are evaluated.
-        self._at_close: Integers | None = None
         self._begun = False
         self._known = True
         self._pool = Pool()
@@ -145,13 +144,13 @@ class Alerting:
 
     def restored(self, event_ns: int) -> None:
         """The market has been put back, or on: go on from what rules remembered then."""
-        self._rows, self._moved, self._fired, self._at_close = [], [], [], None
+        self._rows, self._moved, self._fired = [], [], []
         self.begin(event_ns, Prime.NEW)
 
     def end(self) -> None:
         """Watch no more: the market has been put back to before rules were."""
         self._begun = False
-        self._rows, self._moved, self._fired, self._at_close = [], [], [], None
+        self._rows, self._moved, self._fired = [], [], []
         self._market.ctl[k.WATCHING] = self._market.ctl[k.LEVELS] = 0
         self._market.forget_seen()
 
@@ -245,19 +244,15 @@ class Alerting:
     @property
     def waiting(self) -> bool:
         """Whether there is anything to evaluate."""
-        noted = int(self._market.ctl[k.INSTANTS]) > 0
-        return noted or bool(self._moved) or self._at_close is not None
+        return int(self._market.ctl[k.INSTANTS]) > 0 or bool(self._moved)
 
     def flush(self) -> None:
         """Evaluate what waits: a minute's close, the seconds that are over since, and records."""
         market = self._market
         count = int(market.ctl[k.INSTANTS])
         found: list[_Told] = []
-        if count or self._at_close is not None:
+        if count:
             columns = instants_of(market, count)
-            if self._at_close is not None:
-                columns = np.concatenate([self._at_close, columns], axis=1)
-                self._at_close = None
             market.ctl[k.INSTANTS] = 0
             found += self._evaluate(self._view(columns))
         if self._moved:
@@ -289,11 +284,12 @@ class Alerting:
         if self._come_ready():
             self._take_up(boundary_ns, Prime.NONE)
         if market.ctl[k.WATCHING] and market.count:
-            self._at_close = all_symbols(market, boundary_ns)
+            noted = market.note_close(boundary_ns)
+            if not noted:
+                self.flush()
+                market.note_close(boundary_ns)
         self._list_members()
-        suspects = market.split_suspect[: market.count]
-        if self._scoped() or not np.array_equal(suspects, self._suspects):
-            self._level()
+        self._level_some()
 
     def take_fired(self) -> list[Fired]:
         """Return what has fired since this was asked last, in the order of event time."""
@@ -485,17 +481,30 @@ class Alerting:
 
     def _level(self) -> None:
         """Set the prices that move rules wait for."""
+        self._suspects = self._market.split_suspect[: self._market.count].copy()
+        self._moves.level(self._members())
+
+    def _level_some(self) -> None:
+        """Set them for symbols that have come into a rule's filter, or left it, alone."""
+        suspects = self._market.split_suspect[: self._market.count]
+        if not np.array_equal(suspects, self._suspects):
+            self._level()
+        elif self._scoped():
+            self._moves.move_members(self._members())
+
+    def _members(self) -> dict[int, Flags]:
+        """Return for whom each move rule is that is not for all, by the rule's place."""
         market = self._market
-        members: dict[int, Flags] = {}
-        if self._scoped() and market.count:
-            view = self._view(all_symbols(market, self._closed_ns), whole=True)
-            shared = Shared(self._pool.pure)
-            for watched in self._watched:
-                if watched.condition is None:
-                    inside = in_scope(watched.rule, view, self._market.leaders)
-                    members[watched.place] = inside & watched.passes(view, shared)
-        self._suspects = market.split_suspect[: market.count].copy()
-        self._moves.level(members)
+        if not self._scoped() or not market.count:
+            return {}
+        view = self._view(all_symbols(market, self._closed_ns), whole=True)
+        shared = Shared(self._pool.pure)
+        return {
+            watched.place: in_scope(watched.rule, view, market.leaders)
+            & watched.passes(view, shared)
+            for watched in self._watched
+            if watched.condition is None
+        }
 
 
 def _watched(rule: Rule, memory: RuleMemory, place: int, closes_known: bool, pool: Pool) -> Watched:

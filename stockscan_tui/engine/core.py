@@ -40,6 +40,7 @@ from stockscan_tui.market.calendar import (
     Session,
     TradingDay,
 )
+from stockscan_tui.market.columns import to_dollars
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.metrics import indicator_of
@@ -55,7 +56,7 @@ from stockscan_tui.market.snapshot import (
     Phase,
     Snapshot,
 )
-from stockscan_tui.market.state import Market, first_marks, to_dollars
+from stockscan_tui.market.state import Market, first_marks
 from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.market.usual import UsualPace
 from stockscan_tui.market.view import Photographer

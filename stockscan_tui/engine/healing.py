@@ -21,8 +21,8 @@ from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import Gap
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
-from stockscan_tui.market.metrics import percent_over
-from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.columns import percent_over, to_dollars
+from stockscan_tui.market.state import Market
 from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.market.text import printable
 

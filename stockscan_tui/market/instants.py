@@ -16,8 +16,8 @@ import numpy as np
 
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, Session
+from stockscan_tui.market.columns import notional_of, to_dollars
 from stockscan_tui.market.indicator import IndicatorKey
-from stockscan_tui.market.minute_history import notional_of
 from stockscan_tui.market.minutes import MinuteBars, Minutes
 from stockscan_tui.market.snapshot import (
     CloseSource,
@@ -32,7 +32,7 @@ from stockscan_tui.market.snapshot import (
     Snapshot,
     Words,
 )
-from stockscan_tui.market.state import Market, fallen, to_dollars
+from stockscan_tui.market.state import Market, fallen
 from stockscan_tui.market.view import Photographer, average_price, before_open, first_of
 
 _SESSIONS = (Session.PRE, Session.REGULAR, Session.POST)
@@ -80,8 +80,17 @@ class _RowMinutes(Minutes):
         return np.fmin(figure, running) if name == "low" else figure + running
 
     def before(self, name: str, window: int, count: int) -> Floats:
-        figure: Floats = Minutes.before(self, name, window, self.count)[self.of]
+        figure: Floats = self._ended.before(name, window, self.count)[self.of]
         return figure
+
+    def burst(self, bars: int, count: int) -> Floats:
+        ratio: Floats = self._ended.burst(bars, self.count)[self.of]
+        return ratio
+
+    @property
+    def _ended(self) -> Minutes:
+        """The minutes that are over, by slot."""
+        return Minutes(self.closed, self.running, self.sums)
 
 
 class Instants(Snapshot):
@@ -147,10 +156,13 @@ class Instants(Snapshot):
     def mark_before(self, minutes: int) -> Floats:
         """Return each row's mark `minutes` before the last minute close, NaN where unknown."""
         history = self._ground.mark_history
-        missing = np.full(len(self.slot), np.nan)
         if not 0 <= minutes < len(history):
-            return missing
-        marks = history[-1 - minutes]
+            return np.full(len(self.slot), np.nan)
+        marks: Floats = history[-1 - minutes]
+        if len(marks) >= self._ground.count:
+            every: Floats = marks[self.slot]
+            return every
+        missing = np.full(len(self.slot), np.nan)
         known = self.slot < len(marks)
         missing[known] = marks[self.slot[known]]
         return missing
@@ -257,15 +269,15 @@ def _shown(i: Instants) -> SessionFigures:
     return i.sessions[Session.PRE if early else Session.REGULAR]
 
 
-def _summed(name: str) -> Callable[[Instants], Any]:
-    return lambda i: sum(getattr(i.sessions[s], name) for s in _SESSIONS)
+def _of_day(name: str, join: np.ufunc, nothing: float) -> Callable[[Instants], Any]:
+    """Return what makes a figure of all sessions together."""
 
-
-def _extreme(name: str, join: np.ufunc) -> Callable[[Instants], Floats]:
-    def make(i: Instants) -> Floats:
-        pre, regular, post = (getattr(i.sessions[s], name) for s in _SESSIONS)
-        found: Floats = join(join(pre, regular), post)
-        return found
+    def make(i: Instants) -> Any:
+        others = i.photographer.others(name)
+        if i.ground.session not in _SESSIONS:
+            return np.full(len(i.slot), nothing) if others is None else others[i.of]
+        running = getattr(i.sessions[i.ground.session], name)
+        return running if others is None else join(others[i.of], running)
 
     return make
 
@@ -273,6 +285,8 @@ def _extreme(name: str, join: np.ufunc) -> Callable[[Instants], Floats]:
 def _vwap(i: Instants) -> Floats:
     if before_open(i.ground, i.event_ns):
         return average_price(i.sessions[Session.PRE])
+    if i.ground.session is Session.REGULAR:
+        return average_price(i.sessions[Session.REGULAR])
     return average_price(i.sessions[Session.REGULAR], i.sessions[Session.POST])
 
 
@@ -413,13 +427,13 @@ _MAKERS: dict[str, Callable[[Instants], Any]] = {
     "open": lambda i: _shown(i).open,
     "high": lambda i: _shown(i).high,
     "low": lambda i: _shown(i).low,
-    "high_day": _extreme("high", np.fmax),
-    "low_day": _extreme("low", np.fmin),
+    "high_day": _of_day("high", np.fmax, np.nan),
+    "low_day": _of_day("low", np.fmin, np.nan),
     "regular_open": lambda i: i.sessions[Session.REGULAR].open,
     "pre_open": lambda i: to_dollars(i.state(k.FIRST_MARK)),
-    "volume": _summed("volume"),
-    "trades": _summed("trades"),
-    "notional": _summed("notional"),
+    "volume": _of_day("volume", np.add, 0),
+    "trades": _of_day("trades", np.add, 0),
+    "notional": _of_day("notional", np.add, 0.0),
     "vwap": _vwap,
     "bars": lambda i: i.state(k.BAR_COUNT),
     "last_trade_ns": lambda i: i.state(k.TRADE_NS),

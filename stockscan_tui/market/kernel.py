@@ -882,12 +882,14 @@ def _event_time(buf: Bytes, at: int, rtype: int) -> int:
 def _agreeing_time(buf: Bytes, at: int, end: int, limit: int) -> int:
     """Look past the record at `at` for the next time: 1 it is beyond `limit` too, 0 it is not.
 
-    -1 where the bytes end first.
+    -1 where the bytes end first, -2 where what follows is no record.
     """
     at += np.int64(buf[at]) * 4
     while at + 16 <= end:
         length = np.int64(buf[at]) * 4
-        if length < 16 or at + length > end:
+        if length < 16:
+            return -2
+        if at + length > end:
             break
         least = least_length(buf[at + 1])
         if least != 0 and length >= least:
@@ -969,6 +971,28 @@ def close_second(state: Int64s, bars: Int64s, ctl: Int64s, seen: Int64s, instant
         state[slot * STATE_WIDTH + TOUCHED] &= ~TOUCHED_SECOND
     ctl[INSTANTS] = row + count
     ctl[SEEN_COUNT] = 0
+    return True
+
+
+@compiled
+def note_all(state: Int64s, count: int, ctl: Int64s, instants: Int64s, ns: int) -> bool:
+    """Keep what all `count` symbols stand at as a minute closes at `ns`, without a bar.
+
+    False where `instants` has no room for them: then nothing is done.
+    """
+    first = ctl[INSTANTS]
+    if (first + count) * INSTANT_WIDTH > len(instants):
+        return False
+    for slot in range(count):
+        o = (first + slot) * INSTANT_WIDTH
+        r = slot * STATE_WIDTH
+        instants[o + INSTANT_SLOT] = slot
+        instants[o + INSTANT_NS] = ns
+        for f in range(STATE_WIDTH):
+            instants[o + INSTANT_STATE + f] = state[r + f]
+        for f in range(INSTANT_HIGH, INSTANT_WIDTH):
+            instants[o + f] = 0
+    ctl[INSTANTS] = first + count
     return True
 
 
@@ -1110,7 +1134,7 @@ def consume(
         if ts >= stop_ns:
             if clock != 0 and ts > clock + DAY_NS:
                 agrees = _agreeing_time(buf, at, end, clock + DAY_NS)
-                if agrees < 0 and ctl[FINAL] == 0:
+                if agrees == -1 and ctl[FINAL] == 0:
                     ctl[RESUME_NS] = 0
                     break
                 if agrees <= 0:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch
+from stockscan_tui.market.columns import notional_of
 from stockscan_tui.market.kernel import Int64s
 from stockscan_tui.market.minutes import Floats, Integers, MinuteBars, Minutes
 
@@ -179,12 +180,6 @@ def _piece(minute: int, batch: BarBatch, rows: Integers) -> MinuteBars:
             batch.volume[rows],
         ),
     )
-
-
-def notional_of(dollars: Int64s, nanos: Int64s, prices: Int64s, volume: Int64s) -> Floats:
-    """Return what was traded; of a bar whose notional is not told, at its typical price."""
-    told: Floats = dollars + nanos / 1e9
-    return np.where(dollars >= 0, told, prices / 3e9 * volume)
 
 
 def rescaled(piece: MinuteBars, ratios: Floats) -> MinuteBars:

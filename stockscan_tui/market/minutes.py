@@ -82,6 +82,21 @@ class Minutes:
         self.sums[name, window] = figure
         return figure
 
+    def burst(self, bars: int, count: int) -> Floats:
+        """Return the last closed minute's volume against the mean of the `bars` before it.
+
+        Shape (count,); NaN where they had none. Not to be written to.
+        """
+        known = self.sums.get(("burst", bars))
+        if known is not None and len(known) == count:
+            return known
+        newest = self.before("volume", 1, count)
+        usual = (self.before("volume", 1 + bars, count) - newest) / bars
+        ratio = np.full(count, np.nan)
+        np.divide(newest, usual, out=ratio, where=usual > 0)
+        self.sums["burst", bars] = ratio
+        return ratio
+
 
 def _empty(name: str, count: int) -> Floats:
     return np.full(count, np.nan if name in ("high", "low") else 0.0)

@@ -103,19 +103,20 @@ class Silence:
             slots: Whose rows they are; None for all symbols in order.
         """
         count = len(rows)
-        of: slice | Int64s = slice(count)
-        if slots is None:
-            self._grow(count)
-        else:
-            self._grow(int(slots.max(initial=-1)) + 1)
-            of = slots
-        heard_ns = np.maximum(rows[:, k.TRADE_NS], rows[:, k.QUOTE_NS])
-        silent = np.zeros(count, np.bool_)
+        self._grow(count if slots is None else int(slots.max(initial=-1)) + 1)
+        since_ns = event_ns - RESUMED_NS
+        # Few were busy, or are back: nobody else is looked at.
+        maybe = (self._trades >= BUSY_TRADES) | self._silent | (self._resumed_ns > since_ns)
+        at = np.flatnonzero(maybe[:count] if slots is None else maybe[slots])
+        of = at if slots is None else slots[at]
+        heard_ns = np.maximum(rows[at, k.TRADE_NS], rows[at, k.QUOTE_NS])
+        silent = np.zeros(len(at), np.bool_)
         if regular:
             silent = self._quiet(heard_ns, self._trades[of], event_ns)
-        since_ns = event_ns - RESUMED_NS
         back = (self._resumed_ns[of] > since_ns) | (self._silent[of] & ~silent & regular)
-        return {"halt": silent, "resumed": back & ~silent}
+        halt, resumed = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+        halt[at], resumed[at] = silent, back & ~silent
+        return {"halt": halt, "resumed": resumed}
 
     def _quiet(self, heard_ns: Int64s, trades: Int64s, now_ns: int) -> Flags:
         if self._broken:

@@ -52,12 +52,6 @@ def first_marks(rows: Int64s) -> Int64s:
     return marks
 
 
-def to_dollars(prices: Int64s) -> Floats:
-    """Return float64 dollars, NaN where there is no price."""
-    dollars: Floats = np.where(prices == 0, np.nan, prices / 1e9)
-    return dollars
-
-
 class Market:
     """State of all symbols on one session date.
 
@@ -209,6 +203,10 @@ class Market:
         """Let the second be over that ends at `ns`, or before."""
         if self.ctl[k.WATCHING] and self.ctl[k.SECOND_NS] <= ns:
             k.close_second(self.state, self.bars, self.ctl, self.seen, self.instants)
+
+    def note_close(self, ns: int) -> bool:
+        """Note all symbols as they stand at a minute's close; False where there is no room."""
+        return k.note_all(self.state, self.count, self.ctl, self.instants, ns)
 
     def focus_on(self, slot: int | None) -> None:
         """Keep the trades of this symbol from now on, and forget those of another."""

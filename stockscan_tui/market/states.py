@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import StateBatch
 from stockscan_tui.market.calendar import SECOND_NS
-from stockscan_tui.market.metrics import percent_over
+from stockscan_tui.market.columns import percent_over, to_dollars
 from stockscan_tui.market.snapshot import CloseSource, Floats
-from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.state import Market
 from stockscan_tui.market.view import traded_today, volume_today
 
 # Tier 1 is a move of 20 % and more, 2 from 10, 3 from 5, 4 from 1; 0 is less.

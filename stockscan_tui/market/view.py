@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session
+from stockscan_tui.market.columns import price_of, to_dollars
 from stockscan_tui.market.kinds import kinds_of
 from stockscan_tui.market.own import Own, numbers_by_slot, words_by_slot
 from stockscan_tui.market.snapshot import (
@@ -25,12 +27,13 @@ from stockscan_tui.market.snapshot import (
     Snapshot,
     Words,
 )
-from stockscan_tui.market.state import Market, to_dollars
+from stockscan_tui.market.state import Market
 from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.market.volume_curve import VolumeCurve
 
 _AT = k.OPEN_NS
 _SESSIONS = (Session.PRE, Session.REGULAR, Session.POST)
+_JOINS = {"high": np.fmax, "low": np.fmin}
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Photographer:
     _by_symbol: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     _version: tuple[int, Session, int] = (-1, Session.CLOSED, 0)
     _still: dict[Session, SessionFigures] = field(default_factory=dict)
+    _others: dict[str, Floats | Integers | None] = field(default_factory=dict)
     _kinds: dict[str, Flags] = field(default_factory=dict)
     _own: Own | None = None
     _watched: dict[str, Flags] = field(default_factory=dict)
@@ -58,7 +62,7 @@ class Photographer:
         """Make everything anew: the market has been put back to what it was."""
         self._names = ()
         self._version = (-1, Session.CLOSED, 0)
-        self._still = {}
+        self._still, self._others = {}, {}
         self._own = None
         self._covered = None
 
@@ -72,6 +76,18 @@ class Photographer:
     def still(self, session: Session) -> SessionFigures:
         """Return the figures of a session that is not the running one."""
         return self._figures(session)[session]
+
+    def others(self, name: str) -> Floats | Integers | None:
+        """Return what the sessions that are not running came to together, None for nothing.
+
+        Args:
+            name: `high`, `low`, or what is added up.
+        """
+        still = list(self._stand_still().values())
+        if name not in self._others:
+            columns = [c for c in (getattr(s, name) for s in still) if np.nan_to_num(c).any()]
+            self._others[name] = reduce(_JOINS.get(name, np.add), columns) if columns else None
+        return self._others[name]
 
     def by_name(self) -> dict[str, Flags]:
         """Return the yes-or-no metrics that are the same all day."""
@@ -198,19 +214,27 @@ class Photographer:
         )
 
     def _figures(self, *wanted: Session) -> dict[Session, SessionFigures]:
-        """Return each session's figures; those that do not change any more are made once."""
+        """Return each session's figures."""
+        still = self._stand_still()
+        return {
+            session: still.get(session) or figures_of(self.market.figures(session))
+            for session in wanted or _SESSIONS
+        }
+
+    def _stand_still(self) -> dict[Session, SessionFigures]:
+        """Return the figures of sessions that are not running, in order; they are made once."""
         market = self.market
         version = (market.sessions_version, market.session, market.count)
         if version != self._version:
             self._version = version
-            self._still = {}
-        for session in _SESSIONS:
-            if session not in self._still and session is not market.session:
-                self._still[session] = figures_of(market.figures(session))
-        return {
-            session: self._still.get(session) or figures_of(market.figures(session))
-            for session in wanted or _SESSIONS
-        }
+            self._still, self._others = {}, {}
+        if not self._still:
+            self._still = {
+                session: figures_of(market.figures(session))
+                for session in _SESSIONS
+                if session is not market.session
+            }
+        return self._still
 
     def _signs(self, rows: Integers, event_ns: int, *, closes_known: bool) -> dict[str, Flags]:
         """Return the yes-or-no metrics by name."""
@@ -351,6 +375,4 @@ def average_price(*sessions: SessionFigures) -> Floats:
     for figures in sessions:
         volume += figures.volume
         notional += figures.notional
-    vwap: Floats = np.full(len(volume), np.nan)
-    np.divide(notional, volume, out=vwap, where=(volume > 0) & (notional > 0))
-    return np.round(vwap, 12)
+    return price_of(notional, volume)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.app import App
+from textual.worker import Worker
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.market.indicator import IndicatorKey
@@ -65,6 +66,7 @@ class RuleScreens:
         self._snapshot = snapshot
         self._left = left
         self.shown: RulesScreen | None = None
+        self._looking: Worker[None] | None = None
 
     # --- the file -------------------------------------------------------------------------------
 
@@ -74,8 +76,9 @@ class RuleScreens:
         self._app.set_interval(LOOK_S, self._look)
 
     def _look(self) -> None:
-        # A slow disk holds up neither keys nor pictures.
-        self._app.run_worker(self.look(), group="rules")
+        # A slow disk holds up neither keys nor pictures, and is not asked twice at once.
+        if self._looking is None or self._looking.is_finished:
+            self._looking = self._app.run_worker(self.look, group="rules")
 
     async def look(self) -> None:
         """Read the file again if it has changed, and say so."""

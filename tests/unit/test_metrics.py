@@ -23,6 +23,7 @@ from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.batch import BarBatch
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session, new_york_ns
+from stockscan_tui.market.columns import percent_over
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.kinds import kinds_of
@@ -30,7 +31,6 @@ from stockscan_tui.market.metrics import (
     REGISTRY,
     MetricKey,
     parse_metric,
-    percent_over,
     values_of,
 )
 from stockscan_tui.market.minute_history import MinuteHistory, rescaled

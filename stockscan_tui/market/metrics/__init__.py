@@ -11,7 +11,6 @@ import numpy as np
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.metrics import activity, price, signs, trend
 from stockscan_tui.market.metrics.metric import Metric, MetricKey, Takes, Unit, key_of
-from stockscan_tui.market.metrics.price import percent_over
 from stockscan_tui.market.metrics.trend import indicator_of
 from stockscan_tui.market.snapshot import Floats, Integers, Snapshot
 
@@ -25,7 +24,6 @@ __all__ = [
     "metric_of",
     "nearest",
     "parse_metric",
-    "percent_over",
     "rank",
     "title_of",
     "values_of",

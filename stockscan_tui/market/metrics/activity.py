@@ -62,11 +62,7 @@ def _relative_volume(s: Snapshot, _: MetricKey) -> Floats:
 def _bar_relative_volume(s: Snapshot, _: MetricKey) -> Floats:
     """Return the last finished minute's volume against the mean of the ten before it."""
     count = len(s.symbols)
-    newest = s.minutes.before("volume", 1, count)
-    usual = (s.minutes.before("volume", 1 + BARS_BEFORE, count) - newest) / BARS_BEFORE
-    ratio = np.full(count, np.nan)
-    np.divide(newest, usual, out=ratio, where=usual > 0)
-    return ratio
+    return s.minutes.burst(BARS_BEFORE, count)
 
 
 def _age(s: Snapshot, times: Integers) -> Floats:

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from stockscan_tui.market.columns import percent_over, price_of
 from stockscan_tui.market.metrics.metric import DAY, SPANS, Metric, MetricKey, Takes, Unit
 from stockscan_tui.market.snapshot import OPENING_WINDOWS, Floats, Snapshot
 
 BOTH = Takes.WINDOW_OR_SPAN
-
-
-def percent_over(value: Floats, base: Floats) -> Floats:
-    """Return 100 × (value ÷ base − 1), NaN where the base is missing or not positive.
-
-    To twelve decimals, so that a move of exactly 15 % is not 14.999999999999998.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moved: Floats = (value - base) * 100.0 / np.where(base > 0, base, np.nan)
-    return np.round(moved, 12)
 
 
 def _mid(s: Snapshot, _: MetricKey) -> Floats:
@@ -153,10 +144,7 @@ def _vwap(s: Snapshot, key: MetricKey) -> Floats:
         if figures is not None:
             volume += figures.volume
             notional += figures.notional
-    known = (volume > 0) & (notional > 0)
-    vwap = np.full(len(volume), np.nan)
-    np.divide(notional, volume, out=vwap, where=known)
-    return np.round(vwap, 12)
+    return price_of(notional, volume)
 
 
 def _from_vwap(s: Snapshot, key: MetricKey) -> Floats:

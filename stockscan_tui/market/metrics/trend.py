@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stockscan_tui.market.columns import percent_over
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.metrics.metric import Metric, MetricKey, Takes, Unit
-from stockscan_tui.market.metrics.price import percent_over
 from stockscan_tui.market.snapshot import Floats, Snapshot
 
 _KINDS = {kind.value: kind for kind in Kind}

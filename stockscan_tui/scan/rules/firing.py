@@ -69,11 +69,11 @@ def cross(
     for row in range(len(slots)):
         slot = slots[row]
         value = difference[row]
-        crossed[row] = value > 0 and side[slot] < 0
-        if value > 0:
-            side[slot] = 1
-        elif value < 0:
-            side[slot] = -1
+        before = side[slot]
+        # Without a branch: which side it is on is as good as random.
+        crossed[row] = (value > 0) & (before < 0)
+        over = 1 if value > 0 else before
+        side[slot] = -1 if value < 0 else over
 
 
 @compiled

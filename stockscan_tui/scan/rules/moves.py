@@ -81,6 +81,23 @@ class Moves:
         self._set(np.arange(market.count), slice(market.count))
         market.ctl[k.LEVELS] = bool(self._rules)
 
+    def move_members(self, members: dict[int, Flags]) -> None:
+        """Set the levels of symbols for whom the rules are no longer the same.
+
+        Args:
+            members: As `level` takes them.
+        """
+        count = self._market.count
+        changed = np.zeros(count, np.bool_)
+        for place, flags in members.items():
+            before = self._members.get(place, np.zeros(0, np.bool_))
+            changed[len(before) :] = True
+            changed[: len(before)] |= flags[: len(before)] != before
+        self._members = members
+        self._grow()
+        moved = np.flatnonzero(changed)
+        self._set(moved, moved)
+
     def add(self, slots: Sequence[int]) -> None:
         """Set the levels of symbols that are new, or whose close is."""
         self._grow()

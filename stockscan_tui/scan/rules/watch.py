@@ -130,8 +130,8 @@ class Watched:
             # Nothing is known of them: they are not armed again either.
             has_rearm, rearms = True, ~holds & ~waits
             holds = holds & ~waits
-        # What fires at one row may be armed again at a later one.
-        at_rest = not holds.any() and not memory.disarmed.any()
+        # What fires at one row may be armed again at a later one, unless that is never.
+        at_rest = not holds.any() and (rule.once_a_day or not memory.disarmed.any())
         if self._rearm is not None and (self._crossings or not at_rest):
             rearms = self._rearm.mask(view, self._sides, shared)
             rearms = rearms if waits is None else rearms & ~waits
