@@ -11,18 +11,16 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import cast
 
-import databento_dbn as dbn
 import numpy as np
 from numpy.typing import NDArray
 
+from stockscan_tui.bench.taking import ids_of, loop, walk
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, utc_date
+from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.dbn import MBP1_DTYPE
 from stockscan_tui.market.state import Market
-from stockscan_tui.market.symbols import InstrumentIds
 from tests.bench.material import day_file, decompress
 
 PEER_RECORDS = 300_000
@@ -38,54 +36,17 @@ def rows_of(path: Path, records: int) -> NDArray[np.uint8]:
 
 def ours(path: Path, raw: NDArray[np.uint8], step_ns: int = SECOND_NS) -> float:
     """Return records per second."""
-    file = DbnFile(path)
-    market, ids = Market(capacity=len(file.symbology)), InstrumentIds()
-    names = file.symbology.on(utc_date(file.start_ns))
-    ids.assign(zip(names, market.slots(list(names.values())), strict=True))
-    ctl = market.ctl
-    ctl[k.END], ctl[k.FINAL], ctl[k.IN_SESSION] = len(raw), 1, 1
-    ctl[k.POST_END_NS] = 2**62
-    stop_ns = file.start_ns // MINUTE_NS * MINUTE_NS + step_ns
-    market.state[:] = 0
+    market = Market(capacity=len(DbnFile(path).symbology))
+    ids = ids_of(market, path)
     began = time.perf_counter()
-    while True:
-        ctl[k.STOP_NS] = stop_ns
-        reason = market.consume(raw, ids)
-        if reason == k.NEED_BYTES:
-            break
-        if reason == k.BOUNDARY:
-            if stop_ns % MINUTE_NS == 0:
-                market.close_minute()
-                market.take_bars()
-            stop_ns += step_ns
-        elif reason == k.GROW:
-            market.grow_bars()
-        else:
-            market.take_bars()
-    took = time.perf_counter() - began
-    return int(ctl[k.RECORDS]) / took
+    walk(market, ids, raw, step_ns)
+    return int(market.ctl[k.RECORDS]) / (time.perf_counter() - began)
 
 
 def python_loop(raw: NDArray[np.uint8]) -> float:
     """Return records per second of a loop over decoded records that keeps bars."""
-    decoder = dbn.DBNDecoder(has_metadata=False, input_version=3)
     began = time.perf_counter()
-    decoder.write(raw[: PEER_RECORDS * MBP1_DTYPE.itemsize].tobytes())
-    bars: dict[tuple[int, int], list[int]] = {}
-    quotes: dict[int, tuple[int, int]] = {}
-    for record in cast("list[dbn.MBP1Msg]", decoder.decode()):
-        level = record.levels[0]
-        quotes[record.instrument_id] = (level.bid_px, level.ask_px)
-        if record.action == "T":
-            key = (record.instrument_id, record.ts_recv // MINUTE_NS)
-            price, size = record.price, record.size
-            bar = bars.get(key)
-            if bar is None:
-                bars[key] = [price, price, price, price, size, 1]
-            else:
-                bar[1], bar[2], bar[3] = max(bar[1], price), min(bar[2], price), price
-                bar[4] += size
-                bar[5] += 1
+    loop(raw[: PEER_RECORDS * MBP1_DTYPE.itemsize])
     return PEER_RECORDS / (time.perf_counter() - began)
 
 

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+from stockscan_tui.bench.late_timer import percentiles, timer_delays_ms
 from stockscan_tui.cli.play import SWITCH_S
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.engine.catching import Catching
@@ -32,7 +33,6 @@ from stockscan_tui.run.live import LiveRequest, LiveRun
 from stockscan_tui.ui.app import Opening, StockscanApp
 from stockscan_tui.ui.desk import Desk
 from tests.bench.live_tapes import SYMBOLS
-from tests.bench.live_timer import percentiles, timer_delays_ms
 
 SIZE = (140, 40)
 LOOK_S = 0.01

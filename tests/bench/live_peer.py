@@ -12,67 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import threading
 import time
 
-import databento
-import databento_dbn as dbn
-
-from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.run.demo import DATASET, HOST
-from tests.bench.live_timer import percentiles, timer_delays_ms
-
-KEY = "db-0123456789abcdefghijklmnopqrs"
-
-
-class Bars:
-    """One-minute bars of the trades and the last quotes, in dicts.
-
-    Args:
-        most: After how many records `enough` is set.
-    """
-
-    def __init__(self, most: int = 0) -> None:
-        self.enough = threading.Event()
-        self.records = 0
-        self.began_s = self.ended_s = 0.0
-        self._most = most
-        self._bars: dict[tuple[int, int], list[int]] = {}
-        self._quotes: dict[int, tuple[int, int]] = {}
-
-    def take(self, record: object) -> None:
-        """Be the client's callback."""
-        if not isinstance(record, dbn.MBP1Msg):
-            return
-        if not self.records:
-            self.began_s = time.perf_counter()
-        self.records += 1
-        level = record.levels[0]
-        number = record.instrument_id
-        self._quotes[number] = (level.bid_px, level.ask_px)
-        if record.action == "T":
-            self._trade((number, record.ts_recv // MINUTE_NS), record.price, record.size)
-        if self.records == self._most:
-            self.ended_s = time.perf_counter()
-            self.enough.set()
-
-    def _trade(self, key: tuple[int, int], price: int, size: int) -> None:
-        bar = self._bars.get(key)
-        if bar is None:
-            self._bars[key] = [price, price, price, price, size, 1]
-            return
-        bar[1], bar[2], bar[3] = max(bar[1], price), min(bar[2], price), price
-        bar[4] += size
-        bar[5] += 1
-
-
-def begin(port: int, bars: Bars) -> databento.Live:
-    """Return a client that takes records."""
-    client = databento.Live(key=KEY, gateway=HOST, port=port)
-    client.subscribe(DATASET, "mbp-1", "ALL_SYMBOLS")
-    client.add_callback(bars.take)
-    client.start()
-    return client
+from stockscan_tui.bench.late_timer import percentiles, timer_delays_ms
+from stockscan_tui.bench.live_peer import Bars, begin
 
 
 def measure_rate(port: int, records: int) -> dict[str, float]:
