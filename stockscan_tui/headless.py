@@ -25,6 +25,7 @@ from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.memory import resident_mb
 from stockscan_tui.run.common import Run, Summary
 from stockscan_tui.scan.picking import Picker
+from stockscan_tui.store.recovery_report import Recovered
 
 HEALTH_EVERY_NS = 5 * SECOND_NS
 POLL_S = 0.1
@@ -53,6 +54,7 @@ class Printer(Protocol):
 
     def alerts(self, fired: Sequence[Fired]) -> None: ...  # noqa: D102
     def health(self, engine: Engine) -> None: ...  # noqa: D102
+    def recovered(self, recovered: Recovered) -> None: ...  # noqa: D102
     def leaders(self, snapshot: Snapshot, rows: list[int]) -> None: ...  # noqa: D102
     def summary(self, summary: Summary) -> None: ...  # noqa: D102
 
@@ -62,13 +64,13 @@ def play(run: Run, report: Report, clock: Clock, stop: Event, out: TextIO) -> Su
 
     Raises:
         StockscanError: The run failed, or bars could not be written.
-        BrokenPipeError: Whoever read `out` has gone; the run was ended cleanly.
+        OSError: `out` takes no more, or whoever read it has gone; the run was ended cleanly.
     """
     printer: Printer = _JsonLines(out) if report.as_json else _Text(out, report.sort)
     try:
         _wait(run, report, clock, stop, printer)
-    except BrokenPipeError:
-        # Nobody reads any more; what was played is kept all the same.
+    except BaseException:
+        # Whoever was to be told cannot be; what was played is kept all the same.
         run.close()
         raise
     try:
@@ -91,12 +93,15 @@ def _tell_alerts(fired: deque[Fired], printer: Printer) -> None:
 def _wait(run: Run, report: Report, clock: Clock, stop: Event, printer: Printer) -> None:
     """Return at the run's end, or when it is to end; print its health until then."""
     began_ns = told_ns = looked_ns = clock.now_ns()
-    down, troubles = False, Told()
+    down, failing, troubles = False, False, Told()
+    recoveries = _tell_recovered(run, 0, printer)
     while run.engine.running:
         clock.wait(stop, POLL_S)
         _tell_alerts(report.fired, printer)
         down = _tell_link(run.engine.feed(), down=down)
         _tell_troubles(troubles, run.engine.vitals)
+        recoveries = _tell_recovered(run, recoveries, printer)
+        failing = _tell_store(run.writer.status().error, failing=failing)
         now_ns = clock.now_ns()
         if stop.is_set() or now_ns - began_ns >= report.for_s * SECOND_NS:
             return
@@ -106,6 +111,16 @@ def _wait(run: Run, report: Report, clock: Clock, stop: Event, printer: Printer)
         if now_ns - told_ns >= HEALTH_EVERY_NS:
             told_ns = now_ns
             printer.health(run.engine)
+
+
+def _tell_recovered(run: Run, told: int, printer: Printer) -> int:
+    """Say what became of a damaged database; returns how many recoveries have been told."""
+    recovered = run.recovered
+    for each in recovered[told:]:
+        for line in each.lines():
+            sys.stderr.write(f"stockscan: {line}\n")
+        printer.recovered(each)
+    return len(recovered)
 
 
 def _tell_link(feed: Feed, *, down: bool) -> bool:
@@ -126,6 +141,15 @@ def _tell_troubles(told: Told, vitals: Vitals) -> None:
         sys.stderr.write(f"stockscan: alarm: {printable(trouble.sentence)}\n")
     for trouble in over:
         sys.stderr.write(f"stockscan: over: {printable(trouble.over)}\n")
+
+
+def _tell_store(error: str, *, failing: bool) -> bool:
+    """Say when the database takes nothing, and when it does again; returns whether it does not."""
+    if error and not failing:
+        sys.stderr.write(f"stockscan: alarm: {printable(error)}\n")
+    elif failing and not error:
+        sys.stderr.write("stockscan: over: the database takes the bars again\n")
+    return bool(error)
 
 
 def leaders(snapshot: Snapshot, report: Report) -> list[int]:
@@ -159,6 +183,9 @@ class _JsonLines:
                 late=each.late,
                 gated=each.gated,
             )
+
+    def recovered(self, recovered: Recovered) -> None:
+        self._line(type="recovery", **recovered.as_json())
 
     def health(self, engine: Engine) -> None:
         health = engine.health()
@@ -225,6 +252,9 @@ class _Text:
             self.out.write(
                 f"{when} {printable(each.symbol)} {each.price:,.4f} {printable(each.rule)}{late}\n"
             )
+
+    def recovered(self, recovered: Recovered) -> None:
+        """All of it is on standard error."""
 
     def health(self, engine: Engine) -> None:
         health = engine.health()

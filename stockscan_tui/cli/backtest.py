@@ -17,8 +17,8 @@ import numpy as np
 
 from stockscan_tui.cli import tables
 from stockscan_tui.cli.desk import desk_of
-from stockscan_tui.cli.play import on_signals
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY, say
+from stockscan_tui.cli.signals import on_signals
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.metrics import nearest

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from stockscan_tui.cli.limits import check_limits, shortage
 from stockscan_tui.cli.parser import check, make_parser
+from stockscan_tui.cli.streams import drop_output, is_unwritten, prepare_streams
 from stockscan_tui.errors import StockscanError
 
 if TYPE_CHECKING:
@@ -17,6 +18,35 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    prepare_streams()
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
+    except StockscanError as error:
+        from stockscan_tui.market.text import printable  # noqa: PLC0415
+
+        sys.stderr.write(f"stockscan: {printable(str(error))}\n")
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read the output has gone.
+        drop_output()
+        return 0
+    except (MemoryError, RuntimeError) as error:
+        said = shortage(error)
+        if not said:
+            raise
+        sys.stderr.write(f"stockscan: {said}\n")
+        return 1
+    except OSError as error:
+        if not is_unwritten(error):
+            raise
+        drop_output()
+        sys.stderr.write(f"stockscan: What is printed cannot be written: {error.strerror}.\n")
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = make_parser()
     given = parser.parse_args(arguments)
     if given.version:
@@ -24,17 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"stockscan {version('stockscan-tui')}\n")
         return 0
-    try:
-        return _dispatch(given, parser)
-    except StockscanError as error:
-        from stockscan_tui.market.text import printable  # noqa: PLC0415
-
-        sys.stderr.write(f"stockscan: {printable(str(error))}\n")
-        return error.exit_status
-    except BrokenPipeError:
-        # Whoever read the output has gone; let the interpreter's last flush go nowhere too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return _dispatch(given, parser)
 
 
 def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -46,6 +66,30 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
             return 0
         given = parser.parse_args(chosen)
     check(given)
+    if getattr(given, "log_file", None) is not None:
+        from stockscan_tui.log import write_log  # noqa: PLC0415
+
+        write_log(given.log_file)
+    if given.command in ("simulate", "config", "doctor", "bench"):
+        return _without_config(given)
+    from stockscan_tui.config import read_config  # noqa: PLC0415
+
+    config = read_config(given.config)
+    if given.command == "rules":
+        from stockscan_tui.cli.rules import rules  # noqa: PLC0415
+
+        return rules(given, config)
+    if given.command in ("report", "why", "backtest", "export"):
+        return _look_back(given, config)
+    check_limits()
+    from stockscan_tui.cli.play import Play  # noqa: PLC0415
+
+    play = Play(given, config)
+    return play.headless() if given.headless else play.screen()
+
+
+def _without_config(given: argparse.Namespace) -> int:
+    """Run a command for which no config has to be readable."""
     if given.command == "simulate":
         from stockscan_tui.cli.simulate import simulate  # noqa: PLC0415
 
@@ -54,23 +98,13 @@ def _dispatch(given: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         from stockscan_tui.cli.settings import show  # noqa: PLC0415
 
         return show(given)
-    from stockscan_tui.config import read_config  # noqa: PLC0415
+    if given.command == "bench":
+        from stockscan_tui.cli.bench import bench  # noqa: PLC0415
 
-    config = read_config(given.config)
-    if given.log_file is not None:
-        from stockscan_tui.log import write_log  # noqa: PLC0415
+        return bench(given)
+    from stockscan_tui.cli.doctor import doctor  # noqa: PLC0415
 
-        write_log(given.log_file)
-    if given.command == "rules":
-        from stockscan_tui.cli.rules import rules  # noqa: PLC0415
-
-        return rules(given, config)
-    if given.command in ("report", "why", "backtest"):
-        return _look_back(given, config)
-    from stockscan_tui.cli.play import Play  # noqa: PLC0415
-
-    play = Play(given, config)
-    return play.headless() if given.headless else play.screen()
+    return doctor(given)
 
 
 def _look_back(given: argparse.Namespace, config: Config) -> int:
@@ -83,6 +117,10 @@ def _look_back(given: argparse.Namespace, config: Config) -> int:
         from stockscan_tui.cli.why import why  # noqa: PLC0415
 
         return why(given, config)
+    if given.command == "export":
+        from stockscan_tui.cli.export import export  # noqa: PLC0415
+
+        return export(given)
     from stockscan_tui.cli.backtest import backtest  # noqa: PLC0415
 
     return backtest(given, config)

@@ -10,12 +10,14 @@ import math
 import re
 from datetime import date, time
 from pathlib import Path
+from typing import NoReturn
 
 from stockscan_tui.errors import UsageError
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
 DATASET = "EQUS.MINI"
 FORMATS = ("table", "json", "csv", "parquet")
+BENCHES = ("records", "replay", "minute", "board", "rules", "frame", "start", "live", "timer")
 
 _DESCRIPTION = (
     "The whole US market in a terminal: movers, one-minute bars, and a local DuckDB file. "
@@ -57,9 +59,48 @@ _BACKTEST = (
     "for each rule how often it fired and what followed. Days are played by themselves, several "
     "at once; the output is a table, JSON, or a row a firing as CSV or Parquet."
 )
+_EXPORT = """\
+Writes captured bars, alerts or states of symbols as CSV, JSON (an object a line)
+or Parquet, with the columns of the database's views; times are UTC. It can be
+asked while an instance captures: a copy is read then, as by `report`.
+"""
+_EXPORT_EPILOG = """\
+Examples:
+  stockscan export bars > today.csv
+  stockscan export bars --since 2026-01-01 --output 2026.parquet
+  stockscan export bars --date 2026-11-20 --symbols NVDA,TSLA --format json
+  stockscan export alerts --since 2026-11-01 --output alerts.csv
+  stockscan export state --symbols @watchlist.txt
+"""
+_BENCH = """\
+Measures in about a minute and a half what stockscan does on this machine, on a
+simulated hour of two million records, each figure beside what else could do the
+same work, and whether that came to the same result. What is not installed is
+left out. Nothing of it stays on the disk.
+
+  records  mbp-1 records in memory, to minute bars and full state
+  replay   a .dbn.zst file, to bars in DuckDB
+  minute   one minute of bars of all symbols into DuckDB
+  board    the whole market filtered and in order
+  rules    a hundred rules over all symbols
+  frame    drawing the board
+  start    from the command to the first board
+  live     the live feed over loopback, records a second
+  timer    how late the screen's timer is while the feed pours in
+"""
+_BENCH_EPILOG = """\
+Examples:
+  stockscan bench
+  stockscan bench --only records --only replay
+  stockscan bench --json > bench.jsonl
+"""
 _RULES = (
     "Checks a rules file, or lists its rules and those of the library. The file is rules.toml "
     "beside config.toml unless one is named. Exit status 1: it cannot be read."
+)
+_DOCTOR = (
+    "Looks at all that a capture needs, from the key to the disk, and says what to do where "
+    "something lacks; nothing is captured, written or paid for. Exit status 1: something failed."
 )
 _CONFIG = (
     "Prints every setting with its default or value and where that comes from, as a config file "
@@ -67,9 +108,19 @@ _CONFIG = (
 )
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose refusals do not act on the terminal: a shell's * may have put names there."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end with status 2."""
+        from stockscan_tui.market.text import printable  # noqa: PLC0415 - only where it is needed
+
+        super().error(printable(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="stockscan",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -85,7 +136,14 @@ def make_parser() -> argparse.ArgumentParser:
     why = commands.add_parser("why", help="why a symbol has few or no bars", description=_WHY)
     backtest = commands.add_parser("backtest", help="try rules on saved days",
                                    description=_BACKTEST)  # fmt: skip
+    export = commands.add_parser("export", help="captured bars as CSV, JSON or Parquet",
+                                 description=_EXPORT, epilog=_EXPORT_EPILOG,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    bench = commands.add_parser("bench", help="measure this machine, beside other tools",
+                                description=_BENCH, epilog=_BENCH_EPILOG,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     rules = commands.add_parser("rules", help="check or list rules", description=_RULES)
+    doctor = commands.add_parser("doctor", help="what lacks, and what to do", description=_DOCTOR)
     settings = commands.add_parser("config", help="show every setting", description=_CONFIG)
     _add_live(live)
     _add_replay(replay)
@@ -95,7 +153,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_report(report)
     _add_why(why)
     _add_backtest(backtest)
+    _add_export(export)
+    bench.add_argument("--only", action="append", default=[], choices=BENCHES, metavar="NAME",
+                       help="this figure alone (several: again)")  # fmt: skip
+    bench.add_argument("--json", action="store_true", help="one JSON object a line")
     _add_rules(rules)
+    _add_doctor(doctor)
     settings.add_argument("--config", type=Path, metavar="PATH", help="the config file")
     settings.add_argument("--path", action="store_true", help="print the config file's path alone")
     for command in (live, replay, demo):
@@ -191,6 +254,19 @@ def _add_backtest(backtest: argparse.ArgumentParser) -> None:
     _add_database(backtest)
 
 
+def _add_export(export: argparse.ArgumentParser) -> None:
+    add = export.add_argument
+    add("what", choices=("bars", "alerts", "state"), help="which view of the database")
+    add("--date", type=parse_date, metavar="DATE", help="session date (default: the last one)")
+    add("--since", type=parse_date, metavar="DATE", help="all session dates from then")
+    add("--until", type=parse_date, metavar="DATE", help="all session dates up to then, with it")
+    add("--symbols", metavar="LIST", help="only these: A,B,C or @FILE with one a line")
+    add("--format", choices=FORMATS[1:], help="default: by the output's name, else csv")
+    add("--output", metavar="FILE", help="write there instead of standard output (-)")
+    add("--force", action="store_true", help="replace a file that is there already")
+    _add_database(export)
+
+
 def _add_rules(rules: argparse.ArgumentParser) -> None:
     actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="say what is wrong with a rules file")
@@ -200,6 +276,17 @@ def _add_rules(rules: argparse.ArgumentParser) -> None:
         action.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the rules file")
         action.add_argument("--config", type=Path, metavar="PATH", help="the config file")
         action.add_argument("--log-file", type=Path, metavar="PATH", help="write a log there")
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    add = doctor.add_argument
+    add("--json", action="store_true", help="one JSON object a line")
+    add("--offline", action="store_true", help="ask nobody on the net")
+    add("--gateway", metavar="HOST:PORT", help="another gateway than Databento's")
+    add("--history", metavar="URL", help="another host than Databento's for what is past")
+    add("--rules", type=Path, metavar="FILE", help="the rules file")
+    add("--record", type=Path, metavar="DIR", help="where recordings are kept")
+    _add_database(doctor)
 
 
 def _add_database(command: argparse.ArgumentParser) -> None:
@@ -215,6 +302,9 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=0, help="0 takes any free one (default)")
     add("--seed", type=int, default=1, help="which day to simulate (default: 1)")
     add("--symbols", type=int, metavar="N", help="how many symbols it has (default: 12000)")
+    add("--sessions", type=int, default=1, metavar="N", help="so many session dates in a row")
+    add("--night", type=float, metavar="SECONDS",
+        help="what hours without a record take at most (with --sessions: 10)")  # fmt: skip
     add("--file", type=Path, help="play this DBN file instead")
     add("--speed", default="1", metavar="X", help="event seconds per second, or max (default: 1)")
     add("--from", dest="start_at", metavar="HH:MM",
@@ -258,11 +348,13 @@ def check(given: argparse.Namespace) -> None:
         raise UsageError("--seed takes 0 or more.")
     if not getattr(given, "top", 1) > 0:
         raise UsageError("--top takes 1 or more.")
+    if not getattr(given, "sessions", 1) > 0:
+        raise UsageError("--sessions takes 1 or more.")
     if getattr(given, "jobs", 0) < 0:
         raise UsageError("--jobs takes 1 or more.")
     if not getattr(given, "over", 0.0) >= 0:
         raise UsageError("--over takes a percentage of 0 or more.")
-    if given.command in ("simulate", "config", "rules", "report", "why", "backtest"):
+    if given.command not in ("live", "replay", "demo"):
         return
     if given.json and not given.headless:
         raise UsageError("--json goes with --headless.")

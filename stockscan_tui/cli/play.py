@@ -6,10 +6,9 @@ import argparse
 import gc
 import math
 import os
-import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
 from threading import Event
@@ -19,6 +18,8 @@ from urllib.parse import urlsplit
 from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, rules_of, sort_of
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
+from stockscan_tui.cli.signals import on_signals
+from stockscan_tui.cli.streams import check_terminal, drop_output
 from stockscan_tui.cli.welcome import typed_key
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from stockscan_tui.run.reference import Sources
     from stockscan_tui.scan.rules import Rules
     from stockscan_tui.scan.rules.ruling import Ruling
+    from stockscan_tui.store.recovery import Recovering
     from stockscan_tui.ui.app import Opening, StockscanApp
 
 SCREEN_SPEED = 60.0
@@ -59,6 +61,7 @@ class Play:
     config: Config
     _indicators: frozenset[IndicatorKey] = frozenset()
     _ruling: Ruling | None = None
+    _stop: Event = field(default_factory=Event)
 
     def headless(self) -> int:
         """Play to the end without a screen; returns the exit status."""
@@ -82,7 +85,7 @@ class Play:
             picker=picker,
             for_s=self.given.for_s,
         )
-        stop = Event()
+        stop = self._stop
         on_signals(stop.set)
         clock = SystemClock()
         sys.setswitchinterval(SWITCH_S)
@@ -110,8 +113,7 @@ class Play:
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
         from stockscan_tui.ui.app import StockscanApp  # noqa: PLC0415
 
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise UsageError("The screen needs a terminal. Use --headless where there is none.")
+        check_terminal()
         self._check()
         # Where a shell exports them they hold the size of its start, and would stand for ever.
         for name in ("COLUMNS", "LINES"):
@@ -143,8 +145,8 @@ class Play:
         if math.isfinite(self.given.for_s):
             app.leave_after(self.given.for_s)
         left = app.run()
-        # Nothing is returned where it broke off on a defect.
-        status = (app.return_code or 0) if left is None else left
+        # There is neither where it broke off on a defect.
+        status = left if left is not None else 1 if app.return_code is None else app.return_code
         app.join_opening()
         courier.close()
         return self._close(app, status)
@@ -197,6 +199,13 @@ class Play:
             clock, refresh_s, opening
         )
 
+    def _recovering(self, opening: Opening | None) -> Recovering:
+        from stockscan_tui.store.recovery import Recovering  # noqa: PLC0415
+
+        if opening is not None:
+            return Recovering(say=opening.say, cancelled=opening.cancelled.is_set)
+        return Recovering(say=_Telling(), cancelled=self._stop.is_set)
+
     def _replay(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
         from stockscan_tui.run.replay import ReplayRequest, ReplayRun  # noqa: PLC0415
 
@@ -217,6 +226,7 @@ class Play:
             refresh_s=refresh_s,
             indicators=self._indicators,
             ruling=self._watched(),
+            recovering=self._recovering(opening),
             reference=self._sources(given, self._own_key(), dataset=""),
             say=opening.say if opening is not None else lambda _said: None,
             cancelled=opening.cancelled.is_set if opening is not None else lambda: False,
@@ -254,6 +264,7 @@ class Play:
             refresh_s=refresh_s,
             indicators=self._indicators,
             ruling=self._watched(),
+            recovering=self._recovering(opening),
         )
         return DemoRun(request, clock, gateway)
 
@@ -294,6 +305,7 @@ class Play:
             refresh_s=refresh_s,
             indicators=self._indicators,
             ruling=self._watched(),
+            recovering=self._recovering(opening),
             keep=Keep(self.config.keep_bars, self.config.keep_alerts, self.config.keep_recordings),
         )
         return LiveRun(request, clock)
@@ -351,6 +363,7 @@ class Play:
         from stockscan_tui.clock import SystemClock  # noqa: PLC0415
 
         run = self._run(SystemClock(), refresh_s=0.1, opening=opening)
+        opening.recovered = lambda: run.recovered
         _settle()
         return run
 
@@ -366,11 +379,29 @@ class Play:
 
         if isinstance(app.player, Run):
             summary = app.player.close()
-            sys.stdout.write(summary_text(summary))
+            try:
+                sys.stdout.write(summary_text(summary))
+                sys.stdout.flush()
+            except OSError:
+                # The terminal has gone.
+                drop_output()
             for problem in summary.problems:
                 sys.stderr.write(f"stockscan: {printable(problem)}\n")
             return 1 if summary.corrupt else status
         return status
+
+
+class _Telling:
+    """Says on standard error how far something has come, each tenth of it."""
+
+    def __init__(self) -> None:
+        self._told = -1
+
+    def __call__(self, doing: str, done: float | None) -> None:
+        tenth = int((done or 0.0) * 10)
+        if tenth > self._told:
+            self._told = tenth
+            sys.stderr.write(f"stockscan: {doing}, {(done or 0.0) * 100:.0f} %\n")
 
 
 def _say_rules(rules: RulesFile) -> None:
@@ -390,11 +421,3 @@ def _settle() -> None:
     """
     gc.collect()
     gc.freeze()
-
-
-def on_signals(stop: Callable[[], object]) -> None:
-    """Let SIGINT, SIGTERM and SIGHUP call `stop` instead of ending the process."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            signal.signal(number, lambda *_: stop())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass, field
 
+from stockscan_tui.cli.signals import on_signals
+from stockscan_tui.cli.streams import has_terminal
 from stockscan_tui.config import read_config, read_key
 
 
@@ -24,12 +25,14 @@ def choose(parser: argparse.ArgumentParser) -> list[str] | None:
     """
     if read_key():
         return ["live"]
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_terminal():
         parser.print_help()
         return None
     from stockscan_tui.ui.welcome import WelcomeApp  # noqa: PLC0415
 
-    chosen = WelcomeApp(read_config(None).theme).run()
+    app = WelcomeApp(read_config(None).theme)
+    on_signals(app.leave_soon)
+    chosen = app.run()
     if chosen is None:
         return None
     if chosen.key:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from reprlib import repr as short
+from reprlib import Repr
 
 from stockscan_tui.config.lines import KeyPath
 from stockscan_tui.scan.lists import COLORS, KEYS, ListSetting, merged
@@ -14,6 +14,7 @@ from stockscan_tui.scan.watchlists import check_name
 
 NAME_LENGTH = 40
 WIDTHS = range(3, 61)
+_SHORT = Repr()
 _FILTER_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -23,6 +24,15 @@ class RefusedError(Exception):
     def __init__(self, path: KeyPath, sentence: str) -> None:
         super().__init__(sentence)
         self.path = path
+
+
+def short(value: object) -> str:
+    """Return a value as it is shown in a message, cut to a few words."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        # Python writes no number of more than 4,300 digits; a file can hold one.
+        return "a number of thousands of digits"
 
 
 def text(value: object, path: KeyPath) -> str:
@@ -64,7 +74,8 @@ def amount(value: object, path: KeyPath) -> float:
     """Take a number of 0 or more."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise wants(path, "a number", value)
-    if not 0 <= value < math.inf:
+    # A whole number may be larger than any other.
+    if not 0 <= value <= sys.float_info.max:
         raise wants(path, "0 or more", value)
     return float(value)
 

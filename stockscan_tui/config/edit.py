@@ -80,7 +80,8 @@ def rewrite(
         if changed == text:
             return
         try:
-            replace_text(where, changed)
+            # What is made here may hold secrets one day, as rules.toml does.
+            replace_text(where, changed, mode=None if where.exists() else 0o600)
         except OSError as error:
             raise UsageError(
                 f"The {what} {where} cannot be written: {error.strerror}.{unwritten}"

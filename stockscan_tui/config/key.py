@@ -6,10 +6,10 @@ import os
 import re
 
 from stockscan_tui.config import places
+from stockscan_tui.environment import KEY_VARIABLE
 from stockscan_tui.errors import UsageError
 from stockscan_tui.scan.watchlists import replace_text
 
-VARIABLE = "DATABENTO_API_KEY"
 _FORM = re.compile(r"db-[!-~]{29}")
 
 
@@ -19,7 +19,7 @@ def read_key() -> str:
     Raises:
         UsageError: The file cannot be read, or others than its owner can read it.
     """
-    return os.environ.get(VARIABLE, "").strip() or _key_of_file()
+    return os.environ.get(KEY_VARIABLE, "").strip() or _key_of_file()
 
 
 def key_origin() -> str:
@@ -28,8 +28,8 @@ def key_origin() -> str:
     Raises:
         UsageError: As `read_key`.
     """
-    if os.environ.get(VARIABLE, "").strip():
-        return VARIABLE
+    if os.environ.get(KEY_VARIABLE, "").strip():
+        return KEY_VARIABLE
     return "the key file" if _key_of_file() else ""
 
 

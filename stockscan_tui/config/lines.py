@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 
@@ -9,6 +10,15 @@ KeyPath = tuple[str | int, ...]
 # What is read in vain, in characters, before the rest is left without lines: an array of
 # thousands of lines is read anew at each of them.
 _PATIENCE = 2_000_000
+# Python's reader takes the square of a dotted key's parts, in time and in memory.
+_DOTTED = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""", re.ASCII
+)
+
+
+def has_long_key(text: str) -> bool:
+    """Return whether a dotted key has more parts than any sensible one."""
+    return _DOTTED.search(text) is not None
 
 
 def line_numbers(text: str) -> dict[KeyPath, int]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from stockscan_tui.config.checks import RefusedError, unknown
-from stockscan_tui.config.lines import line_numbers, line_of
+from stockscan_tui.config.lines import has_long_key, line_numbers, line_of
 from stockscan_tui.config.places import config_path
 from stockscan_tui.config.settings import SETTINGS, Config
 from stockscan_tui.errors import UsageError
 
+MOST_BYTES = 1_000_000
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _VARIABLES = tuple(setting for setting in SETTINGS if setting.from_text is not None)
 
@@ -71,7 +72,11 @@ def read_text(where: Path, *, may_lack: bool) -> str | None:
         UsageError: It cannot be read.
     """
     try:
-        return where.read_bytes().decode("utf-8")
+        with where.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UsageError(f"The config file {where} has more than 1 MB.")
+        return content.decode("utf-8")
     except OSError as error:
         if may_lack and isinstance(error, FileNotFoundError):
             return None
@@ -86,15 +91,25 @@ def parse_config(text: str, where: Path) -> Config:
     Raises:
         UsageError: It is not TOML, or sets what is not known; the message names the line.
     """
+    if has_long_key(text):
+        raise UsageError(f"The config file {where} has a key of too many parts.")
     try:
         given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits are refused as none of TOML's own errors.
         raise UsageError(f"The config file {where} is not valid TOML: {error}.") from error
     try:
         return _checked(given, text, where)
     except RefusedError as error:
-        line = line_of(text, error.path)
-        raise UsageError(f"{where}, line {line}: {error}") from None
+        raise UsageError(f"{where}, line {_line(text, error)}: {error}") from None
+
+
+def _line(text: str, error: RefusedError) -> int:
+    try:
+        return line_of(text, error.path)
+    except RecursionError:
+        # Its values are nested almost too deep to be read at all.
+        return 1
 
 
 def _checked(given: dict[str, Any], text: str, where: Path) -> Config:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stockscan_tui.config.checks import RefusedError
-from stockscan_tui.config.lines import KeyPath, line_in, line_numbers
+from stockscan_tui.config.lines import KeyPath, has_long_key, line_in, line_numbers
 from stockscan_tui.config.places import rules_path
 from stockscan_tui.config.rule_reading import Reader
 from stockscan_tui.errors import UsageError
@@ -20,10 +19,6 @@ from stockscan_tui.scan.rules import Rules
 
 MOST_BYTES = 1_000_000
 NO_NAMES = Names()
-# Python's reader takes the square of a dotted key's parts, in time and in memory.
-_DOTTED = re.compile(
-    r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""", re.ASCII
-)
 
 
 def parse_rules(text: str, where: Path, names: Names = NO_NAMES) -> Rules:
@@ -152,11 +147,12 @@ class RulesFile:
 
 
 def _toml(text: str, where: Path) -> dict[str, Any]:
-    if _DOTTED.search(text):
+    if has_long_key(text):
         raise UsageError(f"The rules file {where} has a key of too many parts.")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
+        # Numbers of thousands of digits are refused as none of TOML's own errors.
         raise UsageError(f"The rules file {where} is not valid TOML: {error}.") from error
 
 

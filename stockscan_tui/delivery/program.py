@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stockscan_tui.delivery.tally import DeliveryError
-
-_SECRET = "DATABENTO_API_KEY"  # noqa: S105 - the name of a variable
+from stockscan_tui.environment import without_key
 
 
 class Program:
@@ -44,7 +43,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=_environment(further or {}),
+                env=without_key(further),
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -70,10 +69,6 @@ class Program:
         self._aborted = True
         if (process := self._process) is not None:
             _end(process)
-
-
-def _environment(further: Mapping[str, str]) -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if name != _SECRET} | dict(further)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -33,6 +33,7 @@ from stockscan_tui.scan.rules.watch import Watched, in_scope, memories_of
 
 LATE_NS = 60 * SECOND_NS
 FLUSH_NS = 30_000_000
+UNPACED_FLUSH_NS = 10 * FLUSH_NS
 _CHANGE = MetricKey("chg")
 
 

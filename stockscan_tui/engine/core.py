@@ -691,12 +691,12 @@ class Engine(ABC):
         self._alerting.flush()
         self._take_fired()
 
-    def _look_at_rules(self) -> None:
+    def _look_at_rules(self, within_ns: int = FLUSH_NS) -> None:
         """Evaluate what has come, soon enough for whoever waits, and take up other rules."""
         self._alerting.look(self.event_ns)
         if self._alerting.waiting:
             wall_ns = self._clock.now_ns()
-            if wall_ns - self._flushed_ns >= FLUSH_NS:
+            if wall_ns - self._flushed_ns >= within_ns:
                 self._flushed_ns = wall_ns
                 self._settle_alerts()
 

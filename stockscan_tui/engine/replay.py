@@ -9,7 +9,7 @@ from datetime import time
 
 import numpy as np
 
-from stockscan_tui.engine.alerting import Prime
+from stockscan_tui.engine.alerting import FLUSH_NS, UNPACED_FLUSH_NS, Prime
 from stockscan_tui.engine.core import Engine, Options, Surroundings
 from stockscan_tui.engine.covered import Covered
 from stockscan_tui.engine.savepoints import Savepoint, Standing
@@ -121,7 +121,9 @@ class ReplayEngine(Engine):
             self._wake.clear()
             self._obey()
             self._take_news()
-            self._look_at_rules()
+            # Faster than anybody looks on, whole minutes are evaluated at once.
+            unpaced = math.isinf(self._pacer.speed)
+            self._look_at_rules(UNPACED_FLUSH_NS if unpaced else FLUSH_NS)
             if self._ran_out():
                 self._end()
                 if not self._options.behind_screen:

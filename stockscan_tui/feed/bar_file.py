@@ -19,7 +19,7 @@ from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.history import MINUTE_DTYPE, MinuteBars
 from stockscan_tui.market.batch import BarBatch
 from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS, utc_date
-from stockscan_tui.market.dbn import OHLCV_DTYPE, RType
+from stockscan_tui.market.dbn import HEADER_BYTES, OHLCV_DTYPE, RType
 
 _VERSION = 3
 
@@ -119,7 +119,7 @@ def read_bars(path: Path) -> MinuteBars:
     for block in reader:
         raw = left + block.data[block.start : block.end].tobytes()
         reader.release(block)
-        records, left, said = _bar_records(raw)
+        records, left, said = _bar_records(raw, path)
         for mapping in (decoder.decode(record) for record in said):
             if isinstance(mapping, Mapping):
                 numbers[-1, mapping.instrument_id] = names.setdefault(mapping.symbol, len(names))
@@ -134,16 +134,22 @@ def read_bars(path: Path) -> MinuteBars:
     return MinuteBars(tuple(names), bars[np.argsort(bars["minute"], kind="stable")])
 
 
-def _bar_records(raw: bytes) -> tuple[NDArray[np.void], bytes, list[bytes]]:
-    """Return the ohlcv-1m records among `raw`, the bytes of one that is cut, and mappings."""
+def _bar_records(raw: bytes, path: Path) -> tuple[NDArray[np.void], bytes, list[bytes]]:
+    """Return the ohlcv-1m records among `raw`, the bytes of one that is cut, and mappings.
+
+    Raises:
+        InputError: A record is shorter than its header; the message names the file.
+    """
     size = OHLCV_DTYPE.itemsize
     whole = len(raw) // size * size
     records = np.frombuffer(raw[:whole], OHLCV_DTYPE)
     if ((records["length"] == size // 4) & (records["rtype"] == RType.OHLCV_1M)).all():
         return records, raw[whole:], []
     found, said, at = [], [], 0
-    while at + 16 <= len(raw) and at + max(raw[at] * 4, 16) <= len(raw):
-        length = max(raw[at] * 4, 16)
+    while at + HEADER_BYTES <= len(raw) and at + raw[at] * 4 <= len(raw):
+        length = raw[at] * 4
+        if length < HEADER_BYTES:
+            raise InputError(f"{path} holds a record without length. Download it again.")
         if raw[at + 1] == RType.OHLCV_1M and length >= size:
             found.append(raw[at : at + size])
         elif raw[at + 1] == RType.SYMBOL_MAPPING:
@@ -165,11 +171,9 @@ def _named(
         known = {number: place for (at, number), place in numbers.items() if at in (-1, day)}
         for number, name in sorted(file.symbology.on(utc_date(day * DAY_NS)).items()):
             known[number] = names.setdefault(name, len(names))
-        table = np.full(int(max(known, default=0)) + 2, -1, np.int64)
-        table[list(known)] = list(known.values())
         own = days == day
-        ids = np.minimum(records["instrument_id"][own].astype(np.int64), len(table) - 1)
-        symbol[own] = table[ids]
+        ids, inverse = np.unique(records["instrument_id"][own], return_inverse=True)
+        symbol[own] = np.array([known.get(i, -1) for i in ids.tolist()], np.int64)[inverse]
     kept = symbol >= 0
     bars = np.empty(int(kept.sum()), MINUTE_DTYPE)
     bars["symbol"] = symbol[kept]

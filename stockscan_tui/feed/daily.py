@@ -7,7 +7,6 @@ of it is the work of a thread of the caller's own, never the feed's.
 from __future__ import annotations
 
 import json
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +36,9 @@ _V = TypeVar("_V", int, float)
 _KEPT_FILES = 400
 _POLL_S = 0.05
 _LEVEL = 9
+_MOST_BYTES = 1 << 26
+# Larger is no price and no volume.
+_MOST_NUMBER = 1e18
 
 Say = Callable[[str], None]
 Cancelled = Callable[[], bool]
@@ -66,7 +68,10 @@ class DailyCache:
         """Return what was kept under that name, None for nothing."""
         try:
             packed = self._path(kind, dataset, day).read_bytes()
-            return json.loads(zstandard.decompress(packed))
+            with zstandard.ZstdDecompressor().stream_reader(packed) as stream:
+                # A damaged size at its head must not ask for all the memory there is.
+                text = stream.read(_MOST_BYTES)
+            return json.loads(text)
         except (OSError, zstandard.ZstdError, ValueError, RecursionError):
             return None
 
@@ -272,8 +277,7 @@ def _table(value: object, kind: type[_V]) -> dict[str, _V] | None:
     whole = all(
         isinstance(number, int | kind)
         and not isinstance(number, bool)
-        and math.isfinite(number)
-        and number >= 0
+        and 0 <= number < _MOST_NUMBER
         for number in value.values()
     )
     return value if whole else None
@@ -299,7 +303,7 @@ def _splits_of(value: object) -> Splits | None:
                 for old, new, day in value["renames"]  # type: ignore[index]
             ],
         )
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
 
 

@@ -27,6 +27,8 @@ BLOCKS = 6
 # Room before a block for the bytes of the record that the block before it cut in two.
 HEADROOM_BYTES = 1 << 13
 READ_BYTES = 1 << 18
+# What is decompressed at once, of which nothing bounds the result but this: 32,768 times as much.
+SMALL_READ_BYTES = 1 << 10
 MAX_WINDOW_BYTES = 1 << 27
 MAX_METADATA_BYTES = 1 << 28
 _NEWEST_VERSION = 3
@@ -139,7 +141,8 @@ class DbnFile:
             raise InputError(
                 f"{path} has DBN metadata that cannot be read ({error}). Download it again."
             ) from error
-        self.dataset = metadata.dataset
+        # The library keeps what stands behind the name's end.
+        self.dataset = metadata.dataset.partition("\0")[0]
         self.schema = str(metadata.schema) if metadata.schema is not None else ""
         self.ts_out = bool(metadata.ts_out)
         self.start_ns = int(metadata.start)
@@ -324,7 +327,7 @@ def _decompressed_from(file: BinaryIO, start: int) -> bytes:
     file.seek(0)
     frame = _decompressor().decompressobj(read_across_frames=True)
     done, kept = 0, []
-    while piece := file.read(READ_BYTES):
+    while piece := file.read(SMALL_READ_BYTES):
         made = frame.decompress(piece)
         kept.append(made[max(start - done, 0) :])
         done += len(made)

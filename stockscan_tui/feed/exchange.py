@@ -14,6 +14,7 @@ import sys
 from datetime import date, time, timedelta
 from pathlib import Path
 
+from stockscan_tui.environment import of_own_process
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import Calendar
 
@@ -62,7 +63,12 @@ def _make() -> str:
     command = [sys.executable, "-m", "stockscan_tui.feed.exchange"]
     try:
         done = subprocess.run(  # noqa: S603 - this very module
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+            command,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+            env=of_own_process(),
         )
     except subprocess.CalledProcessError as error:
         said: list[str] = error.stderr.strip().splitlines() or [str(error)]

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import zstandard
 from numpy.typing import NDArray
 
 from stockscan_tui.feed.http_api import Api, Caller, HistoryError, instant_ns
@@ -36,6 +37,9 @@ SUMMARY = "EQUS.SUMMARY"
 ALL_SYMBOLS = ("ALL_SYMBOLS",)
 # The service takes so many symbols a request.
 MOST_SYMBOLS = 2_000
+# Minute bars of every symbol for two weeks are less.
+MOST_BYTES = 4 << 30
+_PIECE_BYTES = 1 << 20
 COUNTRY = "US"
 
 MINUTE_DTYPE = np.dtype(
@@ -300,6 +304,8 @@ def _read(api: Api, query: _Query) -> _Answer:
     walker.feed(store.raw)
     if not walker.complete:
         raise ValueError("it is cut off")
+    if _is_larger(store.raw, MOST_BYTES):
+        raise ValueError("it is larger than any answer should be")
     bars = np.asarray(store.to_ndarray()).reshape(-1)
     bars = bars[(bars["close"] > 0) & (bars["close"] < UNDEF_PRICE)]
     symbology = Symbology(store.metadata)
@@ -310,6 +316,15 @@ def _read(api: Api, query: _Query) -> _Answer:
         bars,
         lambda day: {number: symbol for symbol, number, d0, d1 in spans if d0 <= day < d1},
     )
+
+
+def _is_larger(packed: bytes, most: int) -> bool:
+    """Return whether a zstd file holds more bytes; nothing of it is kept."""
+    size = 0
+    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    while size <= most and (piece := reader.read(_PIECE_BYTES)):
+        size += len(piece)
+    return size > most
 
 
 def _resolved(api: Api, query: _Query) -> list[tuple[str, int, date, date]]:

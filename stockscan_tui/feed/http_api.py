@@ -36,7 +36,7 @@ _LONGEST_REASON = 300
 # Under which the refusal of the key itself is remembered, and with it of everything.
 _KEY = ""
 # What an answer raises that does not hold what it should.
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 # The cases of a refusal that name the instant up to which the service would answer: those that
 # are about what is published, and those about what the key may see.
 _NOT_PUBLISHED = frozenset({"data_end_after_available_end", "data_start_after_available_end"})
@@ -192,16 +192,33 @@ def _make_api(key: str, url: str | None, timeout_s: float) -> Api:
     from databento.reference.api.adjustment import AdjustmentFactorsHttpAPI  # noqa: PLC0415
     from databento.reference.api.corporate import CorporateActionsHttpAPI  # noqa: PLC0415
 
+    from stockscan_tui.feed.http_bounds import Bounded  # noqa: PLC0415
+
+    class Metadata(Bounded, MetadataHttpAPI):
+        pass
+
+    class Symbols(Bounded, SymbologyHttpAPI):
+        pass
+
+    class Series(Bounded, TimeseriesHttpAPI):
+        pass
+
+    class Actions(Bounded, CorporateActionsHttpAPI):
+        pass
+
+    class Factors(Bounded, AdjustmentFactorsHttpAPI):
+        pass
+
     if url is not None:
         _go_directly(url)
     # `databento.Historical` turns any URL into https; the parts that it is made of do not.
     base = (url or DATABENTO_URL).rstrip("/")
     api = Api(
-        metadata=MetadataHttpAPI(key, base),
-        symbology=SymbologyHttpAPI(key, base),
-        timeseries=TimeseriesHttpAPI(key, base),
-        actions=CorporateActionsHttpAPI(key, base),
-        factors=AdjustmentFactorsHttpAPI(key, base),
+        metadata=Metadata(key, base),
+        symbology=Symbols(key, base),
+        timeseries=Series(key, base),
+        actions=Actions(key, base),
+        factors=Factors(key, base),
     )
     for part in (api.metadata, api.symbology, api.timeseries, api.actions, api.factors):
         part.TIMEOUT = timeout_s  # type: ignore[assignment]  # any number of seconds will do

@@ -36,6 +36,8 @@ _FINAL = ("auth", "key", "entitle", "licen", "dataset", "permission", "not allow
 _PASSING = ("limit", "too many", "timeout", "timed out", "internal", "unavailable", "try again")
 # A wall clock that runs ahead of the monotonic one by more than this has slept, or was set.
 _JUMP_NS = 5 * SECOND_NS
+# So much of what a gateway says of a refused login is told.
+_MOST_SAID = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,10 +328,12 @@ class LiveFeed:
             error = protocol.authenticated.exception()
             if error is None:
                 return
-            said = printable(str(error)).strip() or "no reason given"
+            said = printable(str(error)).strip()[:_MOST_SAID] or "no reason given"
             if _is_final(said):
                 raise RefusedError(self._refused(said, self._access.dataset))
             raise ConnectionRefusedError(f"the gateway refused the login: {said}")
+        if protocol.problem:
+            raise ConnectionAbortedError(protocol.problem)
         cause = protocol.disconnected.exception()
         raise ConnectionResetError(f"it broke off during the login{_because(cause)}")
 
@@ -369,7 +373,7 @@ class LiveFeed:
         """Wait for the connection's end, or end it when nothing comes; returns why."""
         patience = self._patience
         awoke = self._awoke
-        seen, quiet_s = 0, 0.0
+        seen, quiet_s, unopened_s = 0, 0.0, 0.0
         while not protocol.disconnected.done():
             await asyncio.wait([protocol.disconnected], timeout=patience.look_s)
             if stream.finished:
@@ -379,6 +383,9 @@ class LiveFeed:
             heard = protocol.received_bytes != seen or protocol.paused
             quiet_s = 0.0 if heard else quiet_s + patience.look_s
             seen = protocol.received_bytes
+            unopened_s = 0.0 if protocol.opened else unopened_s + patience.look_s
+            if unopened_s >= patience.silent_s and not quiet_s:
+                return f"the session's metadata did not come in {patience.silent_s:.0f} s"
             if quiet_s >= patience.silent_s:
                 return f"nothing came for {patience.silent_s:.0f} s, not even a heartbeat"
         if protocol.problem:

@@ -8,6 +8,7 @@ caught up, and the network holds the rest.
 
 from __future__ import annotations
 
+import mmap
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
@@ -21,6 +22,8 @@ HEADROOM_BYTES = 1 << 13
 # A block with less room than this is done with.
 LEAST_ROOM_BYTES = 1 << 14
 MOST_BLOCKS = 96
+# After a burst the others go back to the system.
+KEPT_BLOCKS = 8
 
 
 class Block:
@@ -29,7 +32,9 @@ class Block:
     __slots__ = ("data", "filled", "sealed")
 
     def __init__(self) -> None:
-        self.data: NDArray[np.uint8] = np.empty(HEADROOM_BYTES + BLOCK_BYTES, np.uint8)
+        # Mapped: the system has it back at once, whatever else the heap holds.
+        memory = mmap.mmap(-1, HEADROOM_BYTES + BLOCK_BYTES)
+        self.data: NDArray[np.uint8] = np.frombuffer(memory, np.uint8)
         self.filled = HEADROOM_BYTES
         self.sealed = False
 
@@ -55,9 +60,12 @@ class Pool:
         return Block()
 
     def give(self, block: Block) -> None:
-        """Take a block back."""
+        """Take a block back; where enough are free already, its memory is let go."""
         with self._lock:
-            self._free.append(block)
+            if len(self._free) < KEPT_BLOCKS:
+                self._free.append(block)
+            else:
+                self._left += 1
 
     def replace(self) -> None:
         """Let another block be made in place of one that does not come back."""

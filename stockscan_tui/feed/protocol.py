@@ -19,13 +19,16 @@ from stockscan_tui.feed.pipe import Pipe
 from stockscan_tui.market.dbn import MAGIC
 
 MAX_METADATA_BYTES = 1 << 26
+# A login is a few lines; the client would keep whatever comes in place of them.
+MAX_LOGIN_BYTES = 1 << 14
 _HEAD_BYTES = 8
 _NEWEST_VERSION = 3
 
-# The library logs through Python's last resort, which is the terminal.
-_library_log = logging.getLogger("databento")
-_library_log.addHandler(logging.NullHandler())
-_library_log.propagate = False
+# They log through Python's last resort, which is the terminal.
+for _name in ("databento", "asyncio"):
+    _library_log = logging.getLogger(_name)
+    _library_log.addHandler(logging.NullHandler())
+    _library_log.propagate = False
 
 
 class LiveProtocol(DatabentoLiveProtocol):
@@ -59,15 +62,22 @@ class LiveProtocol(DatabentoLiveProtocol):
         """Whether nothing is read because the engine must first catch up."""
         return self._paused
 
+    @property
+    def opened(self) -> bool:
+        """Whether the metadata has come, so that records follow."""
+        return self._pipe is not None and self._pipe.started
+
     def deliver_to(self, pipe: Pipe) -> None:
-        """Let all that comes from now on go to `pipe`."""
+        """Let all that comes from now on go to `pipe`, and what came since the login."""
         self._pipe = pipe
+        if self._head:
+            self._take_metadata(pipe)
 
     def get_buffer(self, sizehint: int) -> bytearray | memoryview:  # type: ignore[override]
         """Return where the event loop is to put the next bytes."""
-        if self._pipe is None:
+        if self._pipe is None and not self.authenticated.done():
             return super().get_buffer(sizehint)
-        if not self._pipe.started:
+        if self._pipe is None or not self._pipe.started:
             return self._scratch
         room = self._pipe.room()
         # Reading is paused whenever there is no room, so that this is never asked for then.
@@ -77,8 +87,17 @@ class LiveProtocol(DatabentoLiveProtocol):
         """Take the bytes that the event loop has put there."""
         pipe = self._pipe
         self.received_bytes += nbytes
-        if pipe is None:
+        if pipe is None and not self.authenticated.done():
+            if self.received_bytes > MAX_LOGIN_BYTES:
+                self._refuse("the gateway sent something that is no login")
+                return
             super().buffer_updated(nbytes)
+        elif pipe is None:
+            # Ahead of the session's start: the library's decoder would end the process on records
+            # that are too short.
+            self._head += self._scratch[:nbytes]
+            if len(self._head) > MAX_METADATA_BYTES:
+                self._refuse("the gateway sent data without being asked")
         elif pipe.started:
             pipe.wrote(nbytes)
             self._watch_room(pipe)

@@ -7,7 +7,9 @@ of it.
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import InputError, StockscanError
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.market.calendar import Calendar, new_york_ns, new_york_time
+from stockscan_tui.market.dbn import HEADER_BYTES
 from stockscan_tui.market.seen import (
     CORRUPT,
     MAPPINGS_FULL,
@@ -42,6 +45,8 @@ HASTY_LEVEL = 1
 # So long, messages and mappings wait for a market record whose time names their file.
 QUIET_S = 30.0
 DAY_START = time(3, 50)
+# A mapping ends with the times between which it holds.
+_SPAN_BYTES = 16
 _NOTHING: NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 
@@ -101,6 +106,7 @@ class Track:
         self._day: date | None = None
         self._day_end_ns = 0
         self._mappings: dict[int, bytes] = {}
+        self._numbers: dict[bytes, int] = {}
         self._waiting: list[Sifted] = []
         self._waiting_since = 0.0
         self._retry_at = 0.0
@@ -111,6 +117,7 @@ class Track:
         if (version, ts_out) != (self._version, self._ts_out):
             self._finish()
             self._mappings.clear()
+            self._numbers.clear()
             self._waiting.clear()
             self._version, self._ts_out = version, ts_out
         self._seen.repeat()
@@ -200,7 +207,7 @@ class Track:
                 found = past.sift(data, position, NEVER_NS, final=block is None)
                 position = found.position
                 if alike:
-                    self._mappings.update(_mappings_in(found))
+                    self._learn(found)
                 if found.reason != MAPPINGS_FULL:
                     break
             left = data[position:]
@@ -218,7 +225,18 @@ class Track:
             self._write(found, pieces)
         else:
             self._account.lost += pieces
-            self._mappings.update(_mappings_in(found))
+            self._learn(found)
+
+    def _learn(self, found: Sifted) -> None:
+        """Know the mappings among records; of a symbol the newest, or a week's would pile up."""
+        for number, record in _mappings_in(found).items():
+            symbol = _symbol_in(record)
+            before = self._numbers.get(symbol, number)
+            # The number it had may be another symbol's by now.
+            if before != number and _symbol_in(self._mappings.get(before, b"")) == symbol:
+                del self._mappings[before]
+            self._numbers[symbol] = number
+            self._mappings[number] = record
 
     def _write_waiting(self) -> None:
         """Write what waited in vain for a market record, by its own time."""
@@ -238,10 +256,12 @@ class Track:
         again = {number for found in coming for number in _mappings_in(found)}
         head = [record for number, record in self._mappings.items() if number not in again]
         for found in waiting:
-            self._mappings.update(_mappings_in(found))
+            self._learn(found)
         if perf_counter() < self._retry_at:
             return False
         try:
+            # It may have been removed meanwhile.
+            self._place.folder.mkdir(parents=True, exist_ok=True)
             self._file = _ZstdFile(self._new_file(ns), self._account)
             self._own.add(self._file.path.name)
             self._file.write_head(b"".join((self._metadata(ns), *head)))
@@ -262,7 +282,7 @@ class Track:
         return path
 
     def _write(self, found: Sifted, pieces: int) -> None:
-        self._mappings.update(_mappings_in(found))
+        self._learn(found)
         if self._file is None:
             return
         try:
@@ -341,6 +361,9 @@ class _ZstdFile:
             self._write(frame.flush())
             self._begun = True
             self._account.sizes[self.path] = self._size
+            if os.fstat(self._file.fileno()).st_nlink == 0:
+                self._account.sizes.pop(self.path)
+                raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
 
     def finish(self) -> None:
         """Bring everything to the file and close it."""
@@ -382,6 +405,11 @@ def _schema(name: str) -> Any:
     with suppress(dbn.DBNError):
         return dbn.Schema.from_str(name)
     return None
+
+
+def _symbol_in(record: bytes) -> bytes:
+    """Return what a mapping record maps, in a form of its own: all between its head and times."""
+    return record[HEADER_BYTES:-_SPAN_BYTES].replace(b"\0", b"")
 
 
 def _mappings_in(found: Sifted) -> Mapping[int, bytes]:

@@ -25,6 +25,8 @@ from stockscan_tui.market.snapshot import CloseSource
 
 LOOK_BACK_DAYS = 10
 MOST_BAD_LINES = 5
+# Four years of daily bars of every symbol.
+MOST_BYTES = 1 << 30
 _DBN_ENDINGS = (".dbn", ".dbn.zst", ".dbz")
 _DAILY = int(RType.OHLCV_1D)
 
@@ -192,9 +194,14 @@ def _bad_lines(path: Path, numbers: list[int]) -> tuple[str, ...]:
 
 def _read_daily_bars(path: Path) -> CloseFile:
     file = DbnFile(path)
-    reader = file.blocks(Event())
-    pieces = []
+    stop = Event()
+    reader = file.blocks(stop)
+    pieces: list[bytes] = []
     for block in reader:
+        if block.at > MOST_BYTES:
+            stop.set()
+            raise InputError(f"{path} holds more than {MOST_BYTES >> 30} GB of records. "
+                             "Give an ohlcv-1d file of the days before.")  # fmt: skip
         pieces.append(block.data[block.start : block.end].tobytes())
         reader.release(block)
     problems = [reader.ending.error] if reader.ending and reader.ending.error else []

@@ -5,7 +5,6 @@ Stored prices stay as they were traded; adjusting happens on reading. Owned by w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,6 +21,9 @@ RENAME_EVENTS = ("LCC",)
 CONFIG = "config"
 TOLERANCE = 0.08
 LARGEST_RATIO = 50
+_MOST_SHOWN = 200
+# Beyond these a number is no ratio, and what is divided by it no price.
+_NUMBERS = (1e-9, 1e9)
 # Cancelled, deleted, and payments that were either.
 _WITHDRAWN = frozenset("CDPQ")
 _APPLIES = "A"
@@ -76,7 +78,8 @@ class Splits:
         """
         for old, new in renames.items():
             if not (old and isinstance(new, str) and new):
-                raise UsageError(f'renames: {printable(old)} takes a symbol, as in OLD = "NEW".')
+                shown = printable(old)[:_MOST_SHOWN]
+                raise UsageError(f'renames: {shown} takes a symbol, as in OLD = "NEW".')
         return cls(
             [_split_of_table(entry) for entry in splits],
             [Rename(old, str(new), None) for old, new in renames.items()],
@@ -210,10 +213,18 @@ def _split_of_table(entry: Mapping[str, object]) -> Split:
     ex_date = _date(entry.get("ex_date"))
     if entry.keys() != _SPLIT_KEYS or not symbol or ex_date is None or not ratio:
         raise UsageError(
-            f"splits: {printable(dict(entry))} is no split. One is written as "
+            f"splits: {_shown(entry)} is no split. One is written as "
             '{symbol = "ABC", ex_date = 2026-06-15, ratio = 0.1}: new shares for one old share.'
         )
     return Split(symbol, ex_date, ratio, CONFIG)
+
+
+def _shown(entry: Mapping[str, object]) -> str:
+    try:
+        return printable(dict(entry))[:_MOST_SHOWN]
+    except ValueError:
+        # Python writes no number of more than 4,300 digits; a file can hold one.
+        return "an entry with a number of thousands of digits"
 
 
 def _text(said: object) -> str:
@@ -221,10 +232,11 @@ def _text(said: object) -> str:
 
 
 def _number(said: object) -> float | None:
-    """Return a positive finite number, None for anything else."""
+    """Return a positive number that can be a ratio, None for anything else."""
     if not isinstance(said, int | float) or isinstance(said, bool):
         return None
-    return float(said) if math.isfinite(said) and said > 0 else None
+    least, most = _NUMBERS
+    return float(said) if least <= said <= most else None
 
 
 def _date(said: object) -> date | None:

@@ -20,11 +20,13 @@ class FrameWalker:
         self._pending = b""
         self._in_frame = False
         self._checksum = False
+        self._lost = False
 
     @property
     def complete(self) -> bool:
         """Whether the bytes so far end exactly at a frame's end."""
-        return not self._in_frame and self._skip == 0 and not self._pending
+        between = not self._in_frame and self._skip == 0 and not self._pending
+        return between and not self._lost
 
     @property
     def at_block_end(self) -> bool:
@@ -38,7 +40,7 @@ class FrameWalker:
         if self._pending:
             piece = self._pending + piece
             self._pending = b""
-        while position < len(piece):
+        while position < len(piece) and not self._lost:
             if self._skip:
                 step = min(self._skip, len(piece) - position)
                 self._skip -= step
@@ -76,7 +78,7 @@ class FrameWalker:
             return 8
         if magic != FRAME_MAGIC:
             # Not a frame: the decompressor reports it; nothing more can be said here.
-            self._skip = len(piece) - position
+            self._lost = True
             return 8
         descriptor = piece[position + 4]
         single_segment = bool(descriptor & 0x20)

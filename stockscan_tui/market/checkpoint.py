@@ -24,7 +24,7 @@ from stockscan_tui.market.batch import BarBatch, BarSource
 from stockscan_tui.market.calendar import Calendar, Session, TradingDay
 from stockscan_tui.market.coverage import UNSURE
 from stockscan_tui.market.snapshot import OPENING_WINDOWS, Doubt, Floats, Verification
-from stockscan_tui.market.state import SESSION_WIDTH, Market
+from stockscan_tui.market.state import SESSION_WIDTH, WATERMARK_ROWS, Market
 from stockscan_tui.market.wholeness import LASTING_NS
 
 # The first goes up whenever a field of the state changes its place or meaning.
@@ -101,7 +101,8 @@ def freeze(market: Market, day: TradingDay, place: Place) -> bytes:
         market.opening.freeze(count).tobytes(),
         remembered,
     ]
-    return zstandard.compress(b"".join(parts), LEVEL)
+    # A bit that flips on the disk shows in the checksum, where the values behind it could be any.
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(b"".join(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +139,9 @@ def read_header(frozen: bytes) -> Header | None:
 
 def _open(frozen: bytes) -> tuple[Header, k.Int64s, bytes] | None:
     try:
-        raw = zstandard.ZstdDecompressor().decompress(frozen, max_output_size=_MAX_BYTES)
+        with zstandard.ZstdDecompressor().stream_reader(frozen) as stream:
+            # A damaged size at its head must not ask for all the memory there is.
+            raw = stream.read(_MAX_BYTES)
         size = int.from_bytes(raw[:8], "little")
         said = json.loads(raw[8 : 8 + size])
         header = Header(
@@ -164,11 +167,43 @@ def _open(frozen: bytes) -> tuple[Header, k.Int64s, bytes] | None:
         )
         if header.layout != _LAYOUT:
             return None
+        _check(header)
         whole = len(header.symbols) * (k.STATE_WIDTH + len(Session) * SESSION_WIDTH + _SINGLE)
         values = np.frombuffer(raw, np.int64, count=whole, offset=8 + size)
         return header, values, raw[8 + size + 8 * whole :]
-    except (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError):
+    except (
+        zstandard.ZstdError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ):
         return None
+
+
+def _check(header: Header) -> None:
+    """Raise ValueError where a header says what no market can be."""
+    names, place = header.symbols, header.place
+    whole = [
+        header.clock_ns,
+        header.session_start_ns,
+        header.second_ns,
+        place.boundary_ns,
+        *place.proven_ns.values(),
+        *header.proved,
+        *(minute for minute, _ in header.unsure),
+        *(ns for doubt in header.doubts for ns in (doubt.from_ns, doubt.to_ns)),
+    ]
+    if not all(isinstance(value, int) and abs(value) < 1 << 63 for value in whole):
+        raise ValueError("a number that is no time")
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError("symbols that are none, or one twice")
+    if not all(0 <= slot < len(names) for _, slot in header.unsure):
+        raise ValueError("a symbol that there is not")
+    if len(header.watermarks) > WATERMARK_ROWS:
+        raise ValueError("more watermarks than there is room for")
 
 
 def _verification(said: Mapping[str, Any]) -> Verification:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
@@ -18,15 +20,42 @@ def compiled(function: F) -> F:
     """Compile `function` in nopython mode; it releases the GIL while it runs.
 
     Numba keys its cache by the one file a function stands in, so functions that call each other
-    stand in one file.
+    stand in one file. What lies in the cache's folder is run: a folder that others can write is
+    not used.
     """
+    # Without a folder that a cache could be written to, it is compiled in memory at every start.
+    with suppress(RuntimeError):
+        kept = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)(function)
+        if is_own(cache_folder_of(kept), function.__code__.co_filename):
+            return cast("F", kept)
+    return cast("F", numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+def cache_folder_of(function: object) -> str:
+    """Return the folder that a compiled function is kept in, empty for none."""
+    stats = getattr(function, "stats", None)
+    return str(getattr(stats, "cache_path", None) or "")
+
+
+def cache_misses_of(function: object) -> int:
+    """Return how often a function was compiled because the cache had nothing of it."""
+    stats = getattr(function, "stats", None)
+    return sum(getattr(stats, "cache_misses", {}).values())
+
+
+def is_own(folder: str, source: str) -> bool:
+    """Return whether nobody writes to a folder who could not change the program itself.
+
+    That is this user, the system's, and whoever owns the source file.
+    """
+    if os.name != "posix":
+        return True
     try:
-        return cast(
-            "F", numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)(function)
-        )
-    except RuntimeError:
-        # No folder that a cache could be written to: compile in memory at every start.
-        return cast("F", numba.njit(nogil=True, error_model="numpy", forceinline=True)(function))
+        found = os.stat(folder)  # noqa: PTH116 - a text, as Numba gives it
+        trusted = {os.getuid(), 0, os.stat(source).st_uid}  # noqa: PTH116
+    except OSError:
+        return False
+    return found.st_uid in trusted and not found.st_mode & 0o002
 
 
 def _prefetch(_context: Any, array: Any, index: Any) -> Any:

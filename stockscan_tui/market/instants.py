@@ -185,7 +185,7 @@ class Instants(Snapshot):
 
     @property
     def states(self) -> Integers:
-        """The state rows, shape (n, `kernel.STATE_WIDTH`); a view."""
+        """What was noted of the state rows, shape (n, `kernel.NOTED_STATE`); a view."""
         states: Integers = self._columns[k.INSTANT_STATE : k.INSTANT_HIGH].T
         return states
 
@@ -323,15 +323,12 @@ def _bar_of(i: Instants) -> Callable[[str], Floats]:
             i.bar(field)
             for field in (k.INSTANT_HIGH, k.INSTANT_LOW, k.INSTANT_CLOSE, k.INSTANT_VOLUME)
         )
-        there = volume > 0
-        if name == "high":
-            return np.where(there, high / 1e9, np.nan)
-        if name == "low":
-            return np.where(there, low / 1e9, np.nan)
+        if name in ("high", "low"):
+            return to_dollars(high if name == "high" else low)
         if name == "volume":
             return volume.astype(np.float64)
         if name == "trades":
-            return np.where(there, np.maximum(i.bar(k.INSTANT_TRADES), 1), 0).astype(np.float64)
+            return np.maximum(i.bar(k.INSTANT_TRADES), high != 0).astype(np.float64)
         dollars, nanos = i.bar(k.INSTANT_DOLLARS), i.bar(k.INSTANT_NANOS)
         return notional_of(dollars, nanos, high + low + close, volume)
 

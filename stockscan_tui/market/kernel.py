@@ -179,7 +179,9 @@ BUY = 0x42
 INSTANT_SLOT = 0
 INSTANT_NS = 1
 INSTANT_STATE = 2
-INSTANT_HIGH = INSTANT_STATE + STATE_WIDTH
+# The fields of the state that are noted: those before SOURCE.
+NOTED_STATE = SOURCE
+INSTANT_HIGH = INSTANT_STATE + NOTED_STATE
 INSTANT_LOW = INSTANT_HIGH + 1
 INSTANT_CLOSE = INSTANT_HIGH + 2
 INSTANT_VOLUME = INSTANT_HIGH + 3
@@ -228,6 +230,8 @@ MOVED_BEYOND = 8
 
 MINUTE_NS = 60_000_000_000
 DAY_NS = 86_400_000_000_000
+# Two times that are absurd seldom lie so near each other.
+AGREEING_NS = 30 * DAY_NS
 PRINT_WAIT_NS = 60_000_000_000
 NULL_PRICE = 2**63 - 1
 # Prices of $9 million and more cannot be kept to 1e-9 in a double, nor summed in 64 bits.
@@ -879,8 +883,8 @@ def _event_time(buf: Bytes, at: int, rtype: int) -> int:
 
 
 @compiled
-def _agreeing_time(buf: Bytes, at: int, end: int, limit: int) -> int:
-    """Look past the record at `at` for the next time: 1 it is beyond `limit` too, 0 it is not.
+def _agreeing_time(buf: Bytes, at: int, end: int, limit: int, most: int) -> int:
+    """Look past the record at `at` for the next time: 1 it is between the limits too, 0 it is not.
 
     -1 where the bytes end first, -2 where what follows is no record.
     """
@@ -895,7 +899,7 @@ def _agreeing_time(buf: Bytes, at: int, end: int, limit: int) -> int:
         if least != 0 and length >= least:
             ts = _event_time(buf, at, buf[at + 1])
             if ts != 0:
-                return 1 if ts > limit else 0
+                return 1 if limit < ts <= most else 0
         at += length
     return -1
 
@@ -939,7 +943,7 @@ def note_instant(
     r = slot * STATE_WIDTH
     instants[o + INSTANT_SLOT] = slot
     instants[o + INSTANT_NS] = ns
-    for f in range(STATE_WIDTH):
+    for f in range(NOTED_STATE):
         instants[o + INSTANT_STATE + f] = state[r + f]
     c = (state[r + NEWEST_BAR] - 1) * BAR_WIDTH
     if c >= 0 and bars[c + BAR_SLOT] == slot and bars[c + BAR_MINUTE] == (ns - 1) // MINUTE_NS:
@@ -988,7 +992,7 @@ def note_all(state: Int64s, count: int, ctl: Int64s, instants: Int64s, ns: int) 
         r = slot * STATE_WIDTH
         instants[o + INSTANT_SLOT] = slot
         instants[o + INSTANT_NS] = ns
-        for f in range(STATE_WIDTH):
+        for f in range(NOTED_STATE):
             instants[o + INSTANT_STATE + f] = state[r + f]
         for f in range(INSTANT_HIGH, INSTANT_WIDTH):
             instants[o + f] = 0
@@ -1012,7 +1016,7 @@ def state_columns(state: Int64s, ns: int, columns: Int64s) -> None:
         r = slot * STATE_WIDTH
         columns[INSTANT_SLOT, slot] = slot
         columns[INSTANT_NS, slot] = ns
-        for f in range(STATE_WIDTH):
+        for f in range(NOTED_STATE):
             columns[INSTANT_STATE + f, slot] = state[r + f]
         for f in range(INSTANT_HIGH, INSTANT_WIDTH):
             columns[f, slot] = 0
@@ -1133,7 +1137,7 @@ def consume(
             continue
         if ts >= stop_ns:
             if clock != 0 and ts > clock + DAY_NS:
-                agrees = _agreeing_time(buf, at, end, clock + DAY_NS)
+                agrees = _agreeing_time(buf, at, end, clock + DAY_NS, ts + AGREEING_NS)
                 if agrees == -1 and ctl[FINAL] == 0:
                     ctl[RESUME_NS] = 0
                     break

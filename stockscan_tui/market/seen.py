@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stockscan_tui.market.compiled import borrowed, compiled
 from stockscan_tui.market.dbn import HEADER_BYTES
 from stockscan_tui.market.kernel import (
+    AGREEING_NS,
     DAY_NS,
     EARLIEST_NS,
     LATEST_NS,
@@ -112,8 +113,11 @@ def _belief(buf: Bytes, at: int, end: int, clock: int, ts: int, final: int) -> i
         return 0
     if clock != 0 and ts <= clock + DAY_NS:
         return 1
-    agrees = _agreeing_time(buf, at, end, clock + DAY_NS if clock != 0 else ts - DAY_NS)
-    if agrees < 0 and final != 0:
+    if clock != 0:
+        agrees = _agreeing_time(buf, at, end, clock + DAY_NS, ts + AGREEING_NS)
+    else:
+        agrees = _agreeing_time(buf, at, end, ts - DAY_NS, LATEST_NS)
+    if agrees == -2 or (agrees < 0 and final != 0):
         return 1 if clock == 0 else 0
     return agrees
 

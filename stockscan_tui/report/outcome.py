@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.columns import percent_over
+from stockscan_tui.market.fired import Fired
 
 Floats = NDArray[np.float64]
 Int64s = NDArray[np.int64]

@@ -30,6 +30,7 @@ from stockscan_tui.market.text import printable
 from stockscan_tui.run.housekeeping import Housekeeping
 from stockscan_tui.run.study import Studies
 from stockscan_tui.scan.rules import Rules
+from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.store.writer import Writer
 
 MARK_MODES = {
@@ -111,6 +112,11 @@ class Run(ABC):
     @abstractmethod
     def to_now(self) -> None:
         """Return from the past of a live run to now; a replay has none."""
+
+    @property
+    def recovered(self) -> tuple[Recovered, ...]:
+        """The recoveries of a damaged database, oldest first; empty where none was needed."""
+        return self.writer.recovered
 
     def focus(self, symbol: str | None) -> None:
         """Let the next pictures carry the bars of `symbol`."""

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from stockscan_tui.sim.place import DAY
 from stockscan_tui.sim.process import GatewayProcess, begin_gateway
 from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.reader import Reader
+from stockscan_tui.store.recovery import Recovering
 
 HOST = "127.0.0.1"
 DATASET = "EQUS.MINI"
@@ -47,6 +48,7 @@ class DemoRequest:
     refresh_s: float = 0.1
     indicators: frozenset[IndicatorKey] = frozenset()
     ruling: Ruling = field(default_factory=Ruling)
+    recovering: Recovering = field(default_factory=Recovering)
 
 
 class DemoRun(LiveRun):
@@ -104,6 +106,7 @@ class DemoRun(LiveRun):
             backfill=math.isfinite(request.speed),
             until_idle=math.isinf(request.speed),
             verify=math.isfinite(request.speed),
+            recovering=replace(request.recovering, refetched=DAY),
         )
 
     def _watch(self) -> None:
@@ -119,11 +122,12 @@ class DemoRun(LiveRun):
             self._gateway.close()
             ran_ns = self._clock.now_ns() - self._begun_ns
             at_ns = max(self._clock_from_ns + int(ran_ns * speed), self.engine.event_ns + SECOND_NS)
-            gateway = begin_gateway(
-                self._demo.file, speed, self._demo.start_at, clock_ns=at_ns, port=port
-            )
-            self._gateway = gateway
+            # Where it does not start, it is tried again.
             with suppress(StockscanError):
+                gateway = begin_gateway(
+                    self._demo.file, speed, self._demo.start_at, clock_ns=at_ns, port=port
+                )
+                self._gateway = gateway
                 gateway.wait()
                 self._clock_from_ns, self._begun_ns = at_ns, self._clock.now_ns()
                 self._feed.retry_now()

@@ -110,6 +110,9 @@ class Housekeeping:
         if now_ns >= self._line_ns:
             self._line_ns = now_ns + int(LINE_EVERY_S * SECOND_NS)
             self._write_line()
+        for said in self._writer.said():
+            LOG.warning("%s", said)
+            self._tell(said)
         if self._keep is not None:
             self._let_go(self._keep)
 

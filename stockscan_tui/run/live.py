@@ -25,7 +25,7 @@ from stockscan_tui.feed.stream import Stream
 from stockscan_tui.feed.summary import summary_refusal, summary_stream
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
-from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS, utc_date
+from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS, Calendar, utc_date
 from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minute_history import KEPT_MINUTES
@@ -46,6 +46,7 @@ from stockscan_tui.run.past import Past, Present
 from stockscan_tui.run.reference import ReferenceThread, Sources
 from stockscan_tui.scan.rules import Rules
 from stockscan_tui.scan.rules.ruling import Ruling
+from stockscan_tui.store.recovery import Recovering
 from stockscan_tui.store.writer import Writer
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
@@ -82,6 +83,7 @@ class LiveRequest:
     until_idle: bool = False
     save_s: float = CHECKPOINT_EVERY_S
     keep: Keep = field(default_factory=Keep)
+    recovering: Recovering = field(default_factory=Recovering)
 
 
 class LiveRun(Run):
@@ -121,7 +123,13 @@ class LiveRun(Run):
         self._shown: Snapshot | None = None
         self._then: tuple[Snapshot, Vitals, Snapshot] | None = None
         self._shown_for: tuple[int, int, int, str] | None = None
-        self.writer = Writer.open(request.database, dataset=dataset, capacity=64, resume=True)
+        self.writer = Writer.open(
+            request.database,
+            dataset=dataset,
+            capacity=64,
+            resume=True,
+            recovering=_recovering(request, calendar, clock),
+        )
         try:
             if request.record is not None:
                 self._recorder = Recorder(request.record, dataset=dataset, calendar=calendar)
@@ -221,7 +229,8 @@ class LiveRun(Run):
                 state=state,
                 marks=reader.minute_marks(),
                 bars=reader.bars_since(header.clock_ns - _KEPT_NS, header.symbols),
-                gaps=reader.gaps(header.session_date),
+                # A run may have ended on its way back through the night.
+                gaps=reader.open_gaps(header.session_date) + reader.gaps(header.session_date),
                 of_day=reader.bar_sources(header.clock_ns - DAY_NS, header.symbols),
             )
         finally:
@@ -375,6 +384,14 @@ class LiveRun(Run):
                 self._reference.join(CLOSE_TIMEOUT_S)
             if self._recorder is not None:
                 self._recorder.close(CLOSE_TIMEOUT_S)
+
+
+def _recovering(request: LiveRequest, calendar: Calendar, clock: Clock) -> Recovering:
+    """Return how the database is recovered: today's session is fetched anew where it may be."""
+    if not request.backfill or request.recovering.refetched is not None:
+        return request.recovering
+    today = calendar.day_at(clock.wall_ns()).session_date
+    return replace(request.recovering, refetched=today)
 
 
 def _streams(request: LiveRequest) -> tuple[Sequence[Stream], Stream | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from pathlib import Path
 
@@ -41,6 +41,7 @@ from stockscan_tui.run.housekeeping import Housekeeping
 from stockscan_tui.run.reference import Fetching, Sources, session_dates
 from stockscan_tui.run.scratch import Scratch
 from stockscan_tui.scan.rules.ruling import Ruling
+from stockscan_tui.store.recovery import Recovering
 from stockscan_tui.store.writer import Writer
 
 
@@ -64,6 +65,7 @@ class ReplayRequest:
     reference: Sources | None = None
     say: Callable[[str], None] = lambda _said: None
     cancelled: Callable[[], bool] = lambda: False
+    recovering: Recovering = field(default_factory=Recovering)
 
 
 class ReplayRun(Run):
@@ -97,7 +99,11 @@ class ReplayRun(Run):
         problems += _fetch(request, files, calendar, closes)
         own_bars = read_bars(request.verify) if request.verify is not None else None
         self.database = request.database or replay_database(request.files, request.keep_replays)
-        self.writer = Writer.open(self.database, dataset=files[0].dataset)
+        self.writer = Writer.open(
+            self.database,
+            dataset=files[0].dataset,
+            recovering=_recovering(request, files, calendar),
+        )
         self._scratch: Scratch | None = None
         try:
             seeking = self._seeking(request)
@@ -194,6 +200,14 @@ def _fetch(
         if found.splits is not None:
             closes.splits = found.splits
     return fetching.problems
+
+
+def _recovering(request: ReplayRequest, files: Sequence[DbnFile], calendar: Calendar) -> Recovering:
+    """Return how the database is recovered: the first file's session date is played anew."""
+    starts = [f.start_ns for f in files if kernel.EARLIEST_NS < f.start_ns < kernel.LATEST_NS]
+    if not starts:
+        return request.recovering
+    return replace(request.recovering, refetched=calendar.day_at(min(starts)).session_date)
 
 
 def _newest_date(files: Sequence[DbnFile]) -> date:

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from typing import Generic, TypeVar, cast
 
+from stockscan_tui.environment import safe_path
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.priority import step_back
 
@@ -112,7 +113,7 @@ def _begin_tracker() -> None:
     A full-screen program has another stream in its place, whose descriptor is none.
     """
     if os.name == "posix":
-        with redirect_stderr(sys.__stderr__):
+        with redirect_stderr(sys.__stderr__), safe_path():
             resource_tracker.ensure_running()
 
 
@@ -125,7 +126,8 @@ class _Worker(Generic[_Job, _Result]):
         self._process = context.Process(
             target=_serve, args=(theirs, work), name="stockscan-worker", daemon=True
         )
-        self._process.start()
+        with safe_path():
+            self._process.start()
         theirs.close()
 
     def take(self, waiting: deque[tuple[int, _Job]]) -> None:

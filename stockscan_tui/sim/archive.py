@@ -146,11 +146,14 @@ class Library:
             return _lines(_chosen(self._tables.actions, "event_date", parameters))
         if call == "adjustment_factors.get_range":
             return _lines(_chosen(self._tables.factors, "ex_date", parameters))
+        if call == "metadata.list_datasets":
+            return _json(sorted({*self._tables.closes, *self._tables.minutes}))
         dataset = parameters.get("dataset", "")
         if not self._days(dataset) and dataset not in self._tables.minutes:
             return refused(403, not_licensed(dataset))
         of_dataset = {
             "metadata.get_dataset_range": self._range,
+            "metadata.list_schemas": lambda *_: _json(["mbp-1", "ohlcv-1d", "ohlcv-1m", "trades"]),
             "symbology.resolve": self._resolved,
             "metadata.get_cost": self._cost,
             "timeseries.get_range": self._bars,

@@ -104,7 +104,7 @@ class Broadcast:
                 subscription.replays = False
                 said = f"Finished {stream.schema} replay"
                 await self._system(messages.REPLAY_COMPLETED, said)
-        if self._tape.remaps and self._epoch >= 0:
+        if self._tape.turns and self._epoch >= 0:
             await self._announce(self._tape.epoch(self._clock.now_ns()))
         return behind
 
@@ -131,7 +131,7 @@ class Broadcast:
 
     def _begin_ns(self, subscription: _Subscription) -> int:
         if subscription.position < len(subscription.stream.records):
-            return subscription.stream.due_ns(subscription.position)
+            return subscription.stream.at_ns(subscription.position)
         return self._clock.now_ns()
 
     async def _resolve(self, subscription: _Subscription, request: Request) -> None:
@@ -162,7 +162,7 @@ class Broadcast:
         before, now = self._tape.symbols(self._epoch), self._tape.symbols(epoch)
         self._epoch = epoch
         remapped = {remap.symbol for remap in self._tape.remaps} & self._announced
-        ts_ns = self._tape.remaps[epoch - 1].ts_ns if epoch else self._tape.first_ns
+        ts_ns = self._tape.turns[epoch - 1] if epoch else self._tape.first_ns
         changed = [s for s in sorted(remapped) if s in now and before.get(s) != now[s]]
         await self._map(changed, [now[symbol] for symbol in changed], ts_ns)
 
@@ -170,10 +170,11 @@ class Broadcast:
         """Send the next records of a subscription, at most to `limit`."""
         stream, position = subscription.stream, subscription.position
         due_ns = stream.due_ns(position)
-        epoch = self._tape.epoch(due_ns)
+        # A bar that is due as numbers change has the number of its interval.
+        epoch = self._tape.epoch(stream.at_ns(position))
         end = min(limit, position + SEND_BYTES // stream.record_bytes)
-        if epoch < len(self._tape.remaps):
-            end = min(end, stream.before(self._tape.remaps[epoch].ts_ns))
+        if epoch < len(self._tape.turns):
+            end = min(end, stream.before(self._tape.turns[epoch]))
         if stream.interval_ns:
             # An interval's bars are due together, and a message follows the last of them.
             end = stream.by(due_ns)

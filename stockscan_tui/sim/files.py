@@ -50,7 +50,7 @@ def write_day(
     shaped = {"mbp-1": _as_they_are, "trades": _trades_of, "ohlcv-1m": _minute_bars_of}[schema]
     start_ns = new_york_ns(plan.session_date, time(4, 0))
     done = 0
-    with _writing(path, _metadata(universe, schema, plan.session_date, start_ns)) as out:
+    with writing(path, _metadata(universe, schema, plan.session_date, start_ns)) as out:
         for rows in minutes(universe, plan, seed):
             if cancelled():
                 raise CancelledError(f"{path.name} was not made: it was called off.")
@@ -74,7 +74,7 @@ def write_closes(
     for name in ("open", "high", "low", "close"):
         bars[name] = close
     bars["volume"] = 1_000 if volume is None else volume
-    with _writing(path, _metadata(universe, "ohlcv-1d", day, start_ns)) as out:
+    with writing(path, _metadata(universe, "ohlcv-1d", day, start_ns)) as out:
         out.write(bars.tobytes())
 
 
@@ -129,16 +129,36 @@ class _Mapping:
 
 
 def _metadata(universe: Universe, schema: str, day: date, start_ns: int) -> bytes:
-    following = day + timedelta(days=1)
+    # The evening of New York's winter lies on the next UTC date.
+    valid = [(day, day + timedelta(days=2), universe.instrument_id)]
+    return encoded(universe.symbols, valid, schema, start_ns, start_ns + DAY_MINUTES * MINUTE_NS)
+
+
+def encoded(
+    symbols: Sequence[str],
+    valid: Sequence[tuple[date, date, NDArray[np.int64]]],
+    schema: str,
+    start_ns: int,
+    end_ns: int,
+) -> bytes:
+    """Return the metadata of records in `schema` of a span of time, as the official library does.
+
+    Args:
+        symbols: What they are of.
+        valid: First dates, the dates after the last ones, and the symbols' instrument ids then.
+        schema: Databento's name of it.
+        start_ns: The span's begin.
+        end_ns: The instant after it.
+    """
+    numbers = [(first, end, ids.tolist()) for first, end, ids in valid]
     spans = [
-        # The evening of New York's winter lies on the next UTC date.
-        _Mapping(symbol, [_Interval(day, following + timedelta(days=1), str(number))])
-        for symbol, number in zip(universe.symbols, universe.instrument_id.tolist(), strict=True)
+        _Mapping(symbol, [_Interval(first, end, str(ids[at])) for first, end, ids in numbers])
+        for at, symbol in enumerate(symbols)
     ]
     metadata = dbn.Metadata(
         dataset=DATASET,
         start=start_ns,
-        end=start_ns + DAY_MINUTES * MINUTE_NS,
+        end=end_ns,
         stype_in=cast("Any", dbn.SType.RAW_SYMBOL),
         stype_out=cast("Any", dbn.SType.INSTRUMENT_ID),
         schema=dbn.Schema.from_str(schema),
@@ -150,7 +170,7 @@ def _metadata(universe: Universe, schema: str, day: date, start_ns: int) -> byte
 
 
 @contextmanager
-def _writing(path: Path, head: bytes) -> Iterator[BinaryIO]:
+def writing(path: Path, head: bytes) -> Iterator[BinaryIO]:
     """Write beside `path` and rename at the end, so that it is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.tmp")

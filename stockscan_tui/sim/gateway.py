@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from stockscan_tui.errors import StockscanError
+from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.sim.faults import Fault, in_turn
 from stockscan_tui.sim.options import EventClock, Options
 from stockscan_tui.sim.session import Session
@@ -26,6 +28,8 @@ __all__ = ["Gateway", "GatewayThread", "Options", "run_gateway"]
 
 _BACKLOG = 128
 _PARENT_CHECK_S = 0.5
+# Hours without a record are a night.
+_NIGHT_NS = 2 * 3600 * SECOND_NS
 
 
 class Gateway:
@@ -40,7 +44,9 @@ class Gateway:
         self._tapes = Tapes(tape)
         self._options = options
         from_ns = tape.first_ns if options.from_ns is None else options.from_ns
-        self._clock = EventClock(from_ns, tape.last_ns, options.speed)
+        night_s = math.inf if options.night_s is None else options.night_s
+        nights = [] if math.isinf(night_s) else tape.silences(_NIGHT_NS)
+        self._clock = EventClock(from_ns, tape.last_ns, options.speed, nights, night_s)
         self._sessions: dict[asyncio.Task[None], Session] = {}
         self._faults = _Faults(options.faults, in_turn_only=options.faults_in_turn)
         self.connections = 0
@@ -75,6 +81,11 @@ class Gateway:
         for session in self._sessions.values():
             session.cut(reset=reset)
         await asyncio.gather(*self._sessions, return_exceptions=True)
+
+    @property
+    def now_ns(self) -> int:
+        """Event time."""
+        return self._clock.now_ns()
 
     def set_faults(self, faults: Sequence[Fault], *, faults_in_turn: bool = False) -> None:
         """Give the connections that come from now on these faults instead."""
@@ -154,6 +165,11 @@ class GatewayThread:
     def sessions_started(self) -> int:
         """How many sessions were started so far."""
         return self._gateway.sessions_started
+
+    @property
+    def now_ns(self) -> int:
+        """Event time."""
+        return self._gateway.now_ns
 
     def drop_all(self, reset: bool = False) -> None:
         """Cut every connection now; return once all are closed."""

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from stockscan_tui.errors import StockscanError
 
 ALL_SYMBOLS = "ALL_SYMBOLS"
+# What one session may ask for.
+MOST_REQUESTS = 100_000
+MOST_SYMBOLS = 200_000
+_MOST_DIGITS = 19
 _BUCKET = 5
 
 
@@ -49,6 +53,11 @@ def fields_of(line: str) -> dict[str, str]:
     return {name: value for name, _, value in (part.partition("=") for part in line.split("|"))}
 
 
+def _is_number(text: str) -> bool:
+    """Return whether a text is a whole number of 64 bits."""
+    return len(text) <= _MOST_DIGITS and text.isascii() and text.isdecimal()
+
+
 def check_login(line: str, challenge: str, key: str | None, dataset: str | None) -> Login:
     """Return what the client's `auth=` line asks for.
 
@@ -69,7 +78,7 @@ def check_login(line: str, challenge: str, key: str | None, dataset: str | None)
     if fields.get("encoding", "dbn") != "dbn" or fields.get("compression", "none") != "none":
         raise LineError("Only encoding=dbn and compression=none are served")
     heartbeat = fields.get("heartbeat_interval_s", "30")
-    if not heartbeat.isdecimal():
+    if not _is_number(heartbeat):
         raise LineError("Malformed heartbeat_interval_s")
     return Login(fields["dataset"], fields.get("ts_out") == "1", max(float(heartbeat), 1.0))
 
@@ -79,6 +88,7 @@ class Requests:
 
     def __init__(self) -> None:
         self._symbols: list[str] = []
+        self._lines = 0
 
     def take(self, line: str) -> Request | None:
         """Return the subscription that `line` completes, or None if more lines are to come.
@@ -89,11 +99,14 @@ class Requests:
         fields = fields_of(line)
         schema, symbols = fields.get("schema"), fields.get("symbols")
         start, number = fields.get("start", ""), fields.get("id", "0")
-        if not schema or not symbols or not number.isdecimal():
+        if not schema or not symbols or not _is_number(number):
             raise LineError("Malformed subscription request")
-        if start and not start.isdecimal():
+        if start and not _is_number(start):
             raise LineError("Malformed start")
+        self._lines += 1
         self._symbols += [symbol for symbol in symbols.split(",") if symbol]
+        if self._lines > MOST_REQUESTS or len(self._symbols) > MOST_SYMBOLS:
+            raise LineError("Too many subscriptions")
         if fields.get("is_last", "1") == "0":
             return None
         wanted, self._symbols = tuple(dict.fromkeys(self._symbols)), []

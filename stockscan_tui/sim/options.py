@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stockscan_tui.errors import UsageError
@@ -29,6 +29,8 @@ class Options:
         live_only: A subscription without `start=` begins at the clock, not at the tape's start.
         heartbeat_s: Wall seconds; instead of what the client asks for.
         replay_window_s: How many event seconds before the clock can be replayed.
+        night_s: How many wall seconds hours without a record take at most; None as long as they
+            last.
         faults: What is to go wrong.
         faults_in_turn: Connection n takes the n-th fault, instead of every one taking all.
 
@@ -46,6 +48,7 @@ class Options:
     live_only: bool = False
     heartbeat_s: float | None = None
     replay_window_s: float | None = None
+    night_s: float | None = None
     faults: tuple[Fault, ...] = ()
     faults_in_turn: bool = False
 
@@ -54,6 +57,8 @@ class Options:
             raise UsageError("The simulated gateway serves 127.0.0.1 only.")
         if not self.speed > 0:
             raise UsageError(f"A speed of {self.speed:g} does not move: give more than 0.")
+        if self.night_s is not None and not self.night_s > 0:
+            raise UsageError(f"A night of {self.night_s:g} s does not pass: give more than 0.")
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"{self.port} is not a port: give 0 to 65535.")
 
@@ -65,6 +70,8 @@ class EventClock:
         from_ns: The time that it shows until then.
         end_ns: The tape's last instant.
         speed: Event seconds per wall second.
+        nights: Spans of event time, in order, that pass quickly.
+        night_s: How many wall seconds each of them takes at most.
         monotonic: Wall seconds.
     """
 
@@ -73,11 +80,15 @@ class EventClock:
         from_ns: int,
         end_ns: int,
         speed: float,
+        nights: Sequence[tuple[int, int]] = (),
+        night_s: float = math.inf,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._from_ns = from_ns
         self._end_ns = end_ns
         self._speed = speed
+        self._nights = [(max(begin, from_ns), end) for begin, end in nights if end > from_ns]
+        self._night_s = night_s
         self._monotonic = monotonic
         self._begun_s: float | None = None
 
@@ -93,7 +104,14 @@ class EventClock:
         elapsed_s = self._monotonic() - self._begun_s
         if math.isinf(self._speed):
             return self._end_ns + int(elapsed_s * SECOND_NS)
-        return self._from_ns + int(elapsed_s * self._speed * SECOND_NS)
+        ns = self._from_ns + int(elapsed_s * self._speed * SECOND_NS)
+        for begin_ns, end_ns in self._nights:
+            if ns <= begin_ns:
+                break
+            whole_ns = end_ns - begin_ns
+            short_ns = min(whole_ns, self._night_s * self._speed * SECOND_NS)
+            ns += int(min(1.0, (ns - begin_ns) / short_ns) * (whole_ns - short_ns))
+        return ns
 
     def due_ns(self) -> int:
         """Return the instant up to which records are due."""

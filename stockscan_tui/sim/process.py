@@ -9,6 +9,7 @@ import threading
 from datetime import time
 from pathlib import Path
 
+from stockscan_tui.environment import of_own_process
 from stockscan_tui.errors import StockscanError
 
 START_TIMEOUT_S = 60.0
@@ -21,14 +22,23 @@ class GatewayProcess:
 
     Args:
         arguments: What it is told.
+
+    Raises:
+        StockscanError: The system starts no more processes.
     """
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "stockscan_tui", "simulate", *arguments]
-        self._process = subprocess.Popen(  # noqa: S603 - this very program
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True,
-        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this very program
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True, start_new_session=True, env=of_own_process(),
+            )  # fmt: skip
+        except OSError as error:
+            raise StockscanError(
+                f"The simulated gateway cannot be started: {error.strerror}. Close other programs, "
+                "or raise the limits: ulimit -u, ulimit -n."
+            ) from error
         self._port = 0
 
     @property

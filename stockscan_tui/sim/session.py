@@ -21,6 +21,7 @@ from stockscan_tui.sim.summary import SUMMARY, Tapes
 VERSION = "0.9.0-simulated"
 TICK_S = 0.02
 _MAX_LINE_BYTES = 1 << 20
+_MOST_LINES = 1_024
 _READ_BYTES = 1 << 16
 
 
@@ -55,7 +56,8 @@ class Session:
         self._faults = faults
         self._started = started
         self._ts_out = False
-        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        # Where it is full, the socket is not read: a client cannot talk without end.
+        self._lines: asyncio.Queue[str] = asyncio.Queue(_MOST_LINES)
         self._cut: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._outlet = Outlet(sock, faults, self._framed, clock.now_ns)
 
@@ -100,7 +102,7 @@ class Session:
         while piece := await asyncio.get_running_loop().sock_recv(self._sock, _READ_BYTES):
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                self._lines.put_nowait(line.decode(errors="replace").rstrip("\r"))
+                await self._lines.put(line.decode(errors="replace").rstrip("\r"))
             if len(rest) > _MAX_LINE_BYTES:
                 return
 

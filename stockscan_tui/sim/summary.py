@@ -87,8 +87,8 @@ def _owners(trades: NDArray[Any], tape: Tape) -> NDArray[np.int64]:
     """Return which symbol each trade is of, as a number of no meaning; -1 where none is known."""
     owner = np.full(len(trades), -1, np.int64)
     places: dict[str, int] = {}
-    turns = [remap.ts_ns for remap in tape.remaps]
-    edges = [0, *np.searchsorted(trades["ts_recv"], np.array(turns, np.uint64)), len(trades)]
+    turns = np.array(tape.turns, np.uint64)
+    edges = [0, *np.searchsorted(trades["ts_recv"], turns), len(trades)]
     for epoch in range(len(edges) - 1):
         part = slice(int(edges[epoch]), int(edges[epoch + 1]))
         if part.start == part.stop:

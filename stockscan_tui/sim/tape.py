@@ -83,9 +83,13 @@ class Stream:
         times: Rows = self.records["ts_event" if self.interval_ns else "ts_recv"]
         return times
 
+    def at_ns(self, position: int) -> int:
+        """Return the time of the record at `position`: its number is of then."""
+        return int(self._times[position])
+
     def due_ns(self, position: int) -> int:
         """Return when the record at `position` is due."""
-        return int(self._times[position]) + self.interval_ns
+        return self.at_ns(position) + self.interval_ns
 
     def before(self, ts_ns: int) -> int:
         """Return how many records are due before `ts_ns`."""
@@ -106,6 +110,9 @@ class Tape:
         symbols: Each symbol's number when the tape begins.
         dataset: Databento's name of the dataset.
         remaps: Numbers that change while the tape plays; the records carry the new ones already.
+
+    Attributes:
+        turns: The instants at which numbers change; an *epoch* lies between two of them.
     """
 
     def __init__(
@@ -119,6 +126,7 @@ class Tape:
         self.schema = schema
         self.dataset = dataset
         self.remaps = tuple(sorted(Remap(*remap) for remap in remaps))
+        self.turns = tuple(sorted({remap.ts_ns for remap in self.remaps}))
         self._symbols = [dict(symbols)]
         self._lock = threading.Lock()
         base = Stream(schema, np.ascontiguousarray(records), INTERVALS_NS.get(schema, 0))
@@ -179,15 +187,31 @@ class Tape:
             return self._streams[schema]
 
     def epoch(self, ts_ns: int) -> int:
-        """Return how many remaps have come by `ts_ns`."""
-        return bisect_right(self.remaps, ts_ns, key=lambda remap: remap.ts_ns)
+        """Return how many turns have come by `ts_ns`."""
+        return bisect_right(self.turns, ts_ns)
 
     def symbols(self, epoch: int) -> dict[str, int]:
-        """Return each symbol's number after the first `epoch` remaps."""
+        """Return each symbol's number after the first `epoch` turns."""
         with self._lock:
-            for remap in self.remaps[len(self._symbols) - 1 : epoch]:
-                self._symbols.append({**self._symbols[-1], remap.symbol: remap.instrument_id})
+            for turn_ns in self.turns[len(self._symbols) - 1 : epoch]:
+                begin = bisect_left(self.remaps, turn_ns, key=lambda remap: remap.ts_ns)
+                end = bisect_right(self.remaps, turn_ns, key=lambda remap: remap.ts_ns)
+                changed = {r.symbol: r.instrument_id for r in self.remaps[begin:end]}
+                self._symbols.append(self._symbols[-1] | changed)
             return self._symbols[epoch]
+
+    def silences(self, longer_ns: int) -> list[tuple[int, int]]:
+        """Return the spans of more than `longer_ns` between two records that follow another."""
+        stream, found = self._streams[self.schema], []
+        count, whole = min(1, len(stream.records)), len(stream.records)
+        while count < whole:
+            at_ns = stream.due_ns(count - 1)
+            following = stream.by(at_ns + longer_ns)
+            if following <= count:
+                found.append((at_ns, stream.due_ns(count)))
+                following = count + 1
+            count = following
+        return found
 
     def _derived(self, schema: str) -> Rows | None:
         base = self._streams[self.schema].records
@@ -306,13 +330,15 @@ def _symbols_of(metadata: dbn.Metadata, first: date) -> tuple[dict[str, int], li
     symbols: dict[str, int] = {}
     remaps: list[Remap] = []
     for symbol, intervals in metadata.mappings.items():
+        newest: int | None = None
         for interval in cast("list[dict[str, Any]]", intervals):
             if not interval["symbol"] or interval["end_date"] <= first:
                 continue
             number = int(interval["symbol"])
-            if symbol not in symbols:
+            if newest is None:
                 symbols[symbol] = number
-            elif symbols[symbol] != number:
+            elif newest != number:
                 days = (interval["start_date"] - date(1970, 1, 1)).days
                 remaps.append(Remap(days * DAY_NS, symbol, number))
+            newest = number
     return symbols, remaps

@@ -16,6 +16,7 @@ from stockscan_tui.store.lock import beside
 
 # The oldest DuckDB that reads the files is 1.5; without this, only 2.0 and later do.
 STORAGE_VERSION = "v1.5.0"
+_HEAD_BYTES = 12_288
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": STORAGE_VERSION,
     "autoinstall_known_extensions": "false",
@@ -29,6 +30,38 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
     "checkpoint_threshold": "16MB",
 }
+
+
+# What DuckDB says of bytes that are not those it wrote.
+_DAMAGE = re.compile(
+    r"[Cc]orrupt|checksum|while replaying|does not match database|not read enough bytes|"
+    r"[Ss]erializ|INTERNAL"
+)
+
+
+_WORDS = (
+    (r"WAL file: .*at byte position (\d+)", "its journal is damaged at byte {}"),
+    (r"replaying WAL", "its journal is damaged"),
+    (r"checksum .* at location (\d+)", "a block of its file is damaged, at byte {}"),
+    (r"not read enough bytes .*from location (\d+)", "its file breaks off before byte {}"),
+)
+
+
+class DamagedError(StoreError):
+    """The database or its journal is damaged; a run that may write it recovers it.
+
+    Args:
+        message: All of it, for a person.
+        what: What is wrong, without a full stop.
+    """
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
+class NotDatabaseError(StoreError):
+    """The file is not a DuckDB database, or its beginning is damaged."""
 
 
 class Connect(Protocol):
@@ -53,7 +86,9 @@ def open_database(
 
     Raises:
         StoreHeldError: Another process has it open.
-        StoreError: It is a folder, not a database, damaged or out of reach.
+        DamagedError: It is damaged, or its journal is.
+        NotDatabaseError: It is another file, or its beginning is damaged.
+        StoreError: It is a folder, not a database or out of reach.
     """
     name = printable(path)
     try:
@@ -67,14 +102,70 @@ def open_database(
     journal = beside(path, ".wal")
     # DuckDB would open an empty database here and throw the journal away.
     if journal.exists() and not path.exists():
-        raise StoreError(
+        raise DamagedError(
             f"The database {name} is gone, but its journal {printable(journal.name)} is still "
-            "there. Put the database back beside it, or move the journal away to start anew."
+            "there. Put the database back beside it; or begin a run with it: that sets the "
+            "journal aside and starts anew.",
+            "the database is gone, and its journal is still there",
         )
     try:
-        return connect(path, read_only=read_only)
+        connection = connect(path, read_only=read_only)
     except duckdb.Error as error:
-        raise _refusal(error, name) from error
+        raise refusal(error, path) from error
+    try:
+        short = short_by(connection, path)
+    except duckdb.Error as error:
+        connection.close()
+        raise refusal(error, path) from error
+    if short:
+        connection.close()
+        raise damaged(path, f"its file lacks the last {short:,} bytes")
+    return connection
+
+
+def short_by(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Return how many bytes an open database's file is too short by for what it holds, or more.
+
+    Blocks that are free need not be there; where they lie is not told: 0 may be too little.
+
+    Raises:
+        duckdb.Error: The database cannot say.
+    """
+    (blocks, size) = connection.execute(
+        "SELECT used_blocks, block_size FROM pragma_database_size() "
+        "WHERE database_name = current_database()"
+    ).fetchall()[0]
+    return max(0, _HEAD_BYTES + blocks * size - path.stat().st_size) if blocks else 0
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether DuckDB failed on bytes that are not those that it once wrote."""
+    return _DAMAGE.search(str(error)) is not None
+
+
+def damage_words(error: Exception) -> str:
+    """Return what damage DuckDB has met, in words, without a full stop."""
+    message = one_line(error)
+    if isinstance(error, DamagedError):
+        return error.what
+    if "WAL does not match" in message:
+        return "the journal beside it is of another database, or its beginning is damaged"
+    for pattern, words in _WORDS:
+        found = re.search(pattern, message)
+        if found is not None:
+            return words.format(*(f"{int(number):,}" for number in found.groups()))
+    return message.rstrip(".")
+
+
+def damaged(path: Path, what: str) -> DamagedError:
+    """Return the error of a damaged database; `what` is wrong, without a full stop."""
+    copy = beside(path, ".snapshot.duckdb")
+    older = f" Until then, {printable(copy)} can be read." if copy.exists() else ""
+    return DamagedError(
+        f"The database {printable(path)} is damaged: {what}. The next run with it recovers what "
+        f"can be read, and sets the damaged files aside.{older}",
+        what,
+    )
 
 
 def fetch_arrays(cursor: duckdb.DuckDBPyConnection) -> dict[str, NDArray[Any]]:
@@ -87,8 +178,9 @@ def one_line(error: Exception) -> str:
     return printable((str(error).splitlines() or [type(error).__name__])[0])
 
 
-def _refusal(error: duckdb.Error, name: str) -> StoreError:
-    message = one_line(error)
+def refusal(error: duckdb.Error, path: Path) -> StoreError:
+    """Return what DuckDB's refusal to open a database means, in words."""
+    name, message = printable(path), one_line(error)
     held = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message)
     if held is not None:
         return StoreHeldError(
@@ -100,15 +192,12 @@ def _refusal(error: duckdb.Error, name: str) -> StoreError:
             f"The database {name} is already open in this process. Close it there first."
         )
     if "not a valid DuckDB database" in message:
-        return StoreError(
+        return NotDatabaseError(
             f"The file {name} is not a DuckDB database. It was left as it is; name another file "
             "with --db."
         )
-    if "WAL" in message:
-        return StoreError(
-            f"The journal of the database {name} is damaged ({message}). Move {name}.wal away to "
-            "open the database without what was written last."
-        )
+    if is_damage(error):
+        return damaged(path, damage_words(error))
     return StoreError(
         f"The database {name} cannot be opened: {message}. Check that it can be read and written "
         "and that the disk has space, or name another file with --db."

@@ -130,6 +130,19 @@ class Ledger:
         """
         return prune_step(self._connection, limits)
 
+    def enter_names(self) -> None:
+        """Enter the symbols of the slots that the database has not, or has no more.
+
+        Raises:
+            duckdb.Error: They could not be written.
+        """
+        lacking = dict.fromkeys(name for name in self._names if name and name not in self._ids)
+        if lacking:
+            ids = np.arange(len(self._ids), len(self._ids) + len(lacking), dtype=np.int32)
+            self._register({"id": ids, "symbol": np.array(list(lacking), object)})
+            self._run_sql("INSERT INTO symbols SELECT id, symbol FROM incoming")
+            self._load()
+
     def recover(self) -> bool:
         """Roll back after a failed `apply`; False means the database must be opened anew."""
         try:

@@ -29,6 +29,9 @@ class Hold:
         path: The database. Its folder is made if it is missing.
         named: Whether to leave word beside it of which command holds it.
 
+    Attributes:
+        unclean: Whether whoever had it before ended without giving it up.
+
     Raises:
         StoreHeldError: Another process, or another writer of this one, holds the database.
         StoreError: The lock file cannot be made.
@@ -36,6 +39,7 @@ class Hold:
 
     def __init__(self, path: Path, *, named: bool = True) -> None:
         self._owner = beside(path, ".owner") if named else None
+        self.unclean = False
         # Not bound to a thread: the thread that opens is not always the one that closes.
         self._lock = FileLock(beside(path, ".lock"), timeout=0, thread_local=False)
         try:
@@ -50,10 +54,9 @@ class Hold:
             ) from error
         try:
             if self._owner is not None:
+                self.unclean = self._owner.exists()
                 command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-                self._owner.write_text(
-                    json.dumps({"pid": os.getpid(), "command": command}), encoding="utf-8"
-                )
+                _write_own(self._owner, json.dumps({"pid": os.getpid(), "command": command}))
         except OSError as error:
             self.release()
             raise StoreError(
@@ -69,6 +72,13 @@ class Hold:
         if self._owner is not None:
             self._owner.unlink(missing_ok=True)
         self._lock.release()
+
+
+def _write_own(path: Path, text: str) -> None:
+    """Write a file of this process's own: a link that somebody laid there is not followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags, 0o644), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _held_by(path: Path) -> str:

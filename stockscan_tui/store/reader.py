@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -24,12 +25,17 @@ from stockscan_tui.market.text import printable
 from stockscan_tui.store.database import (
     Connect,
     connect_file,
+    damage_words,
+    damaged,
     fetch_arrays,
+    is_damage,
     one_line,
     open_database,
+    refusal,
 )
 from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.minute_kinds import NO_VERDICT, unpack_kinds
+from stockscan_tui.store.recovery_files import note_damage
 from stockscan_tui.store.schema import check_readable
 
 if TYPE_CHECKING:
@@ -107,11 +113,13 @@ FROM alerts WHERE ts >= ? AND ts < ? ORDER BY ts DESC, rule DESC, symbol DESC LI
 
 _ALERT_TIMES = "SELECT ts FROM fired WHERE ts >= ? AND ts < ? ORDER BY ts"
 
-_GAPS = """
+_GAP = """
 SELECT session_date, epoch_ns(from_ts), coalesce(epoch_ns(to_ts), 0), reason,
     coalesce(epoch_ns(healed_at), 0)
-FROM gaps WHERE session_date = ? ORDER BY from_ts
+FROM gaps
 """
+_GAPS = f"{_GAP} WHERE session_date = ? ORDER BY from_ts"
+_OPEN_GAPS = f"{_GAP} WHERE session_date < ? AND to_ts IS NULL ORDER BY from_ts"
 
 _KINDS = "SELECT minute, kinds FROM minute_verdicts WHERE session_date = ? ORDER BY minute"
 
@@ -140,9 +148,16 @@ class Reader:
     Args:
         cursor: Gives a new cursor of the open database, or raises StoreError.
         name: The database's name for messages.
+        note: Told of what DuckDB fails on.
     """
 
-    def __init__(self, cursor: Callable[[], duckdb.DuckDBPyConnection], name: str) -> None:
+    def __init__(
+        self,
+        cursor: Callable[[], duckdb.DuckDBPyConnection],
+        name: str,
+        note: Callable[[Exception], None] = lambda _error: None,
+    ) -> None:
+        self._note = note
         self._new_cursor = cursor
         self._name = name
         self._cursor: duckdb.DuckDBPyConnection | None = None
@@ -180,10 +195,16 @@ class Reader:
                 hold.release()
         try:
             check_readable(connection, name)
-        except (duckdb.Error, StoreError):
+        except duckdb.Error as error:
+            connection.close()
+            if may_be_held:
+                _leave_word(path, error)
+            raise refusal(error, path) from error
+        except StoreError:
             connection.close()
             raise
-        reader = cls(_closed(name), name)
+        # Nobody sees at a start what only a query meets.
+        reader = cls(_closed(name), name, partial(_leave_word, path) if may_be_held else _ignore)
         reader._cursor = connection
         return reader
 
@@ -380,6 +401,12 @@ class Reader:
             rows = cursor.execute(_GAPS, [session_date]).fetchall()
         return tuple(Gap(*row) for row in rows)
 
+    def open_gaps(self, before: date) -> tuple[Gap, ...]:
+        """Return the gaps of session dates before one that were never ended, oldest first."""
+        with self._asking() as cursor:
+            rows = cursor.execute(_OPEN_GAPS, [before]).fetchall()
+        return tuple(Gap(*row) for row in rows)
+
     def minute_kinds(
         self, session_date: date, symbols: Sequence[str]
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -409,6 +436,23 @@ class Reader:
         with self._asking() as cursor:
             return cursor.execute(query, values).fetchall()
 
+    def copy(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Run a `COPY … TO` of a file; returns how many rows it has.
+
+        Raises:
+            duckdb.Error: As it comes, since it may be the file's as well as the database's.
+        """
+        with self._lock:
+            if self._cursor is None:
+                self._cursor = self._new_cursor()
+            return int(self._cursor.execute(statement, values).fetchall()[0][0])
+
+    def interrupt(self) -> None:
+        """Break off a query under way; from any thread."""
+        cursor = self._cursor
+        if cursor is not None:
+            cursor.interrupt()
+
     def counts(self) -> Counts:
         """Return how many rows the database holds."""
         with self._asking() as cursor:
@@ -431,10 +475,22 @@ class Reader:
             try:
                 yield self._cursor
             except duckdb.Error as error:
+                self._note(error)
+                if is_damage(error):
+                    raise damaged(Path(self._name), damage_words(error)) from error
                 raise StoreError(
                     f"The database {self._name} cannot be read: {one_line(error)}. Ask again when "
                     "it takes bars; if that does not help, start anew."
                 ) from error
+
+
+def _leave_word(path: Path, error: Exception) -> None:
+    if is_damage(error):
+        note_damage(path, damage_words(error))
+
+
+def _ignore(_error: Exception) -> None:
+    """A copy is not recovered."""
 
 
 def _closed(name: str) -> Callable[[], duckdb.DuckDBPyConnection]:

@@ -19,7 +19,7 @@ import duckdb
 
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.text import printable
-from stockscan_tui.store.database import STORAGE_VERSION, one_line
+from stockscan_tui.store.database import STORAGE_VERSION, damage_words, damaged, is_damage, one_line
 from stockscan_tui.store.lock import beside
 
 _ALIAS = "stockscan_snapshot"
@@ -47,9 +47,16 @@ class SnapshotFile:
     Args:
         database: The database's path; it is not opened.
         cursor: Gives a new cursor of the open database, or raises StoreError.
+        note: Told of what DuckDB fails on: a copy reads all there is.
     """
 
-    def __init__(self, database: Path, cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    def __init__(
+        self,
+        database: Path,
+        cursor: Callable[[], duckdb.DuckDBPyConnection],
+        note: Callable[[Exception], None] = lambda _error: None,
+    ) -> None:
+        self._note = note
         self._database = database
         self._new_cursor = cursor
         self._cursor: duckdb.DuckDBPyConnection | None = None
@@ -77,6 +84,9 @@ class SnapshotFile:
                 self._copy(partial)
             partial.replace(snapshot_path(self._database))
         except (duckdb.Error, OSError) as error:
+            self._note(error)
+            if is_damage(error):
+                raise damaged(self._database, damage_words(error)) from error
             raise StoreError(
                 f"The copy {printable(snapshot_path(self._database))} for other programs could not "
                 f"be made: {one_line(error)}. The database itself is not concerned."
@@ -107,15 +117,7 @@ class SnapshotFile:
     def _copy(self, partial: Path) -> None:
         cursor = self._cursor = self._new_cursor()
         try:
-            _run(
-                cursor, f"ATTACH {_text(partial)} AS {_ALIAS} (STORAGE_VERSION '{STORAGE_VERSION}')"
-            )
-            try:
-                (name,) = cursor.execute("SELECT current_database()").fetchall()[0]
-                _run(cursor, f"COPY FROM DATABASE {_name(name)} TO {_ALIAS}")
-                _run(cursor, f"CHECKPOINT {_ALIAS}")
-            finally:
-                _run(cursor, f"DETACH {_ALIAS}")
+            copy_into(cursor, partial)
         finally:
             self._cursor = None
             cursor.close()
@@ -133,6 +135,21 @@ class SnapshotFile:
         partial = partial_path(self._database)
         for path in (partial, beside(partial, ".wal")):
             path.unlink(missing_ok=True)
+
+
+def copy_into(cursor: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Copy all that is committed into a new file.
+
+    Raises:
+        duckdb.Error: It could not be read or written.
+    """
+    _run(cursor, f"ATTACH {_text(path)} AS {_ALIAS} (STORAGE_VERSION '{STORAGE_VERSION}')")
+    try:
+        (name,) = cursor.execute("SELECT current_database()").fetchall()[0]
+        _run(cursor, f"COPY FROM DATABASE {_name(name)} TO {_ALIAS}")
+        _run(cursor, f"CHECKPOINT {_ALIAS}")
+    finally:
+        _run(cursor, f"DETACH {_ALIAS}")
 
 
 def _run(cursor: duckdb.DuckDBPyConnection, statement: str) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import atexit
 import math
 import shutil
+import stat
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from time import perf_counter
@@ -23,18 +24,35 @@ import duckdb
 from stockscan_tui.errors import StoreError
 from stockscan_tui.log import LOG
 from stockscan_tui.market.batch import Batch
+from stockscan_tui.market.calendar import MINUTE_NS
 from stockscan_tui.market.text import printable
-from stockscan_tui.store.database import Connect, connect_file, one_line, open_database
+from stockscan_tui.store.anew import identity, write_anew
+from stockscan_tui.store.database import (
+    Connect,
+    DamagedError,
+    NotDatabaseError,
+    connect_file,
+    damage_words,
+    damaged,
+    is_damage,
+    one_line,
+    open_database,
+)
 from stockscan_tui.store.ledger import Ledger, new_run
 from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.pruning import Limits
 from stockscan_tui.store.reader import Reader
+from stockscan_tui.store.recovery import Recovering, look_after, recover
+from stockscan_tui.store.recovery_files import note_damage
+from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.store.schema import migrate
 from stockscan_tui.store.snapshot_file import SnapshotFile
 
 _EXIT_TIMEOUT_S = 5.0
 # How often the disk is looked at, in seconds.
 _LOOK_S = 3.0
+# So long a recovery in the midst of a run is not tried again.
+_RECOVER_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +81,11 @@ class _Holder(Protocol):
 
 
 class Writer:
-    """The writer of one database; made by `Writer.open`, ended by `close`."""
+    """The writer of one database; made by `Writer.open`, ended by `close`.
+
+    Attributes:
+        recovered: The recoveries of the database since it was opened, oldest first.
+    """
 
     def __init__(
         self,
@@ -75,6 +97,7 @@ class Writer:
         resume: bool,
         retry_s: float,
         connect: Connect,
+        recovering: Recovering | None,
     ) -> None:
         self._path = path
         self._dataset = dataset
@@ -84,8 +107,14 @@ class Writer:
         self._retry_s = retry_s
         self._connect = connect
         self._connection_lock = Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = self._open_connection()
-        self._run, self._ledger = self._begin_run(self._connection)
+        self._recovering = recovering
+        self._identity: tuple[int, int] | None = None
+        self._said: deque[str] = deque()
+        self.recovered: tuple[Recovered, ...] = ()
+        self._tried_s = -math.inf
+        self._newest = 0
+        self._connection: duckdb.DuckDBPyConnection | None
+        self._connection, self._run, self._ledger = self._open_sound()
         self._readers: WeakSet[_Holder] = WeakSet()
         self._limits: Limits | None = None
         self._queue: deque[Batch] = deque()
@@ -114,6 +143,7 @@ class Writer:
         resume: bool = False,
         retry_s: float = 1.0,
         connect: Connect = connect_file,
+        recovering: Recovering | None = None,
     ) -> Writer:
         """Lock and open the database at `path`, make it if it is missing, and start the thread.
 
@@ -125,14 +155,17 @@ class Writer:
                 to that one's bars; otherwise it begins anew and its bars replace them.
             retry_s: How long to wait before a batch that failed is tried again, in seconds.
             connect: What opens the file.
+            recovering: How a damaged database is recovered; None to refuse it.
 
         Raises:
             StoreHeldError: Another process holds the database.
+            DamagedError: It is damaged, and `recovering` is None.
             StoreError: It cannot be opened or written, or is not a database of this program.
         """
         path = path.expanduser().absolute()
-        if path.is_dir():
-            raise StoreError(f"{printable(path)} is a folder. Name a database file with --db.")
+        kind = _kind(path)
+        if kind:
+            raise StoreError(f"{printable(path)} is {kind}. Name a database file with --db.")
         hold = Hold(path)
         try:
             return cls(
@@ -143,6 +176,7 @@ class Writer:
                 resume=resume,
                 retry_s=retry_s,
                 connect=connect,
+                recovering=recovering,
             )
         except BaseException:
             hold.release()
@@ -183,14 +217,14 @@ class Writer:
 
     def reader(self) -> Reader:
         """Return a reader of what is committed, for one thread; it outlives reopenings."""
-        reader = Reader(self._cursor, printable(self._path))
+        reader = Reader(self._cursor, printable(self._path), self._note)
         with self._connection_lock:
             self._readers.add(reader)
         return reader
 
     def snapshot_file(self) -> SnapshotFile:
         """Return what makes copies of what is committed, for one thread; it outlives reopenings."""
-        made = SnapshotFile(self._path, self._cursor)
+        made = SnapshotFile(self._path, self._cursor, self._note)
         with self._connection_lock:
             self._readers.add(made)
         return made
@@ -311,21 +345,75 @@ class Writer:
             try:
                 if self._connection is None:
                     self._reopen()
+                else:
+                    self._see_to_file()
                 self._ledger.apply(batch)
             except (duckdb.Error, StoreError) as error:
                 self._cause = one_line(error).rstrip(".")
                 if self._connection is not None and not self._ledger.recover():
                     self._drop_connection()
+                if self._recover(error):
+                    continue
                 self._look_at_room()
                 self._hurry.wait(self._retry_s)
                 self._hurry.clear()
                 continue
             self._last_batch_ms = (perf_counter() - started) * 1e3
             self._commits += 1
+            self._newest = max(self._newest, _newest_minute(batch))
             self._rows_written += _bar_count(batch)
             self._cause = ""
             return True
         return False
+
+    def _open_sound(self) -> tuple[duckdb.DuckDBPyConnection, int, Ledger]:
+        """Open the database, recovered if it is damaged and may be."""
+        how = self._recovering
+        if how is not None:
+            self._tell(look_after(self._path, self._dataset, how, unclean=self._hold.unclean))
+        try:
+            connection = self._open_connection()
+            return connection, *self._begin_run(connection)
+        except DamagedError as error:
+            if how is None:
+                raise
+            self._tell(recover(self._path, self._dataset, error.what, how))
+        except NotDatabaseError:
+            found = how and look_after(self._path, self._dataset, how, unclean=True)
+            if not found:
+                raise
+            self._tell(found)
+        connection = self._open_connection()
+        return connection, *self._begin_run(connection)
+
+    def _tell(self, recovered: Recovered | None) -> None:
+        if recovered is not None:
+            self.recovered = (*self.recovered, recovered)
+
+    def _note(self, error: Exception) -> None:
+        """Leave word of damage for the next run; from any thread."""
+        if is_damage(error):
+            note_damage(self._path, damage_words(error))
+
+    def _recover(self, error: Exception) -> bool:
+        """Recover the database in the midst of a run; returns whether that was done."""
+        self._note(error)
+        how, damaged = self._recovering, isinstance(error, DamagedError) or is_damage(error)
+        if how is None or not damaged or perf_counter() - self._tried_s < _RECOVER_AGAIN_S:
+            return False
+        self._tried_s = perf_counter()
+        self._drop_connection()
+        until_ns = self._newest * MINUTE_NS
+        how = replace(how, run=self._run, until_ns=until_ns, refetched=None, say=_say_nothing)
+        try:
+            # What DuckDB calls internal may be its own mistake.
+            sure = "INTERNAL" not in str(error)
+            found = recover(self._path, self._dataset, damage_words(error), how, sure=sure)
+            self._tell(found)
+        except StoreError as refused:
+            self._cause = one_line(refused).rstrip(".")
+            return False
+        return True
 
     def _begin_run(self, connection: duckdb.DuckDBPyConnection) -> tuple[int, Ledger]:
         try:
@@ -337,6 +425,7 @@ class Writer:
 
     def _open_connection(self) -> duckdb.DuckDBPyConnection:
         connection = open_database(self._path, connect=self._connect)
+        self._identity = identity(self._path)
         try:
             migrate(connection, printable(self._path), self._dataset)
         except duckdb.Error as error:
@@ -347,6 +436,33 @@ class Writer:
             raise
         return connection
 
+    def _see_to_file(self) -> None:
+        """Write the database anew where its file was removed or moved away meanwhile.
+
+        Raises:
+            StoreError: Another file stands there now, or it cannot be written.
+            duckdb.Error: The same.
+        """
+        found = identity(self._path)
+        if found == self._identity:
+            return
+        if found is not None:
+            raise StoreError(
+                "another file was put in its place while it was written. Move that one away, and "
+                "what is held here is written anew"
+            )
+        # Its lock may have gone with it.
+        self._hold.release()
+        self._hold = Hold(self._path)
+        write_anew(self._path, self._cursor, self._drop_connection)
+        self._reopen()
+        said = f"The database {printable(self._path)} was removed or moved while it was written: "
+        self._said.append(f"{said}all that it held was written anew.")
+
+    def said(self) -> tuple[str, ...]:
+        """Return what has happened to the database since this was asked last, a sentence each."""
+        return tuple(self._said.popleft() for _ in range(len(self._said)))
+
     def _reopen(self) -> None:
         connection = self._open_connection()
         try:
@@ -356,6 +472,7 @@ class Writer:
         except duckdb.Error:
             connection.close()
             raise
+        ledger.enter_names()
         self._ledger = ledger
         with self._connection_lock:
             self._connection = connection
@@ -381,12 +498,35 @@ class Writer:
             return self._connection.cursor()
 
 
+def _kind(path: Path) -> str:
+    """Return what stands at `path` where that can be no database, empty for a file or nothing."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ""
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    # Opening a pipe would wait for whoever writes to it.
+    return "" if stat.S_ISREG(mode) else "a device or a pipe"
+
+
 def _bar_count(batch: Batch) -> int:
     bars = len(batch.bars) if batch.bars is not None else 0
     return bars + (len(batch.late) if batch.late is not None else 0)
 
 
+def _newest_minute(batch: Batch) -> int:
+    parts = [part for part in (batch.bars, batch.late) if part is not None and len(part)]
+    return max((int(part.minute.max()) for part in parts), default=0)
+
+
+def _say_nothing(_said: str, _done: float | None) -> None:
+    """What goes on in the midst of a run is in the log, and in the writer's status."""
+
+
 def _unwritable(path: Path, error: duckdb.Error) -> StoreError:
+    if is_damage(error):
+        return damaged(path, damage_words(error))
     return StoreError(
         f"The database {printable(path)} cannot be written: {one_line(error)}. Check the disk's "
         "space and the file's permissions, or name another file with --db."

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from textual import on
-from textual.app import App
 from textual.binding import BindingType
 from textual.timer import Timer
 
@@ -27,6 +26,7 @@ from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.lists import Toplist, start_key
 from stockscan_tui.scan.picking import Picker
 from stockscan_tui.scan.rules import Rules
+from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.alert_screens import AlertScreens
 from stockscan_tui.ui.alerting import Alerting, Courier, Woken
@@ -41,6 +41,7 @@ from stockscan_tui.ui.commands import (
     bindings,
 )
 from stockscan_tui.ui.desk import Desk
+from stockscan_tui.ui.lasting import LastingApp
 from stockscan_tui.ui.moving import Mover, refusal
 from stockscan_tui.ui.palette import Everything
 from stockscan_tui.ui.player import Player
@@ -53,6 +54,7 @@ from stockscan_tui.ui.screens.health import HealthScreen
 from stockscan_tui.ui.screens.help import HelpScreen, Section
 from stockscan_tui.ui.screens.leave import LeaveScreen
 from stockscan_tui.ui.screens.opening import OpeningScreen
+from stockscan_tui.ui.screens.recovered import RecoveredScreen
 from stockscan_tui.ui.screens.symbol import Left, SymbolScreen
 from stockscan_tui.ui.theme import DARK, THEMES, next_theme
 from stockscan_tui.ui.widgets.alerts.recent import Wanted
@@ -78,6 +80,8 @@ class Opening:
     doing: str = "opening …"
     progress: float | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    # What became of a damaged database: may grow while the player plays.
+    recovered: Callable[[], Sequence[Recovered]] = tuple
 
     def say(self, doing: str, progress: float | None = None) -> None:
         """Say what is being done, and how far it is from 0 to 1."""
@@ -87,7 +91,7 @@ class Opening:
 Start = Callable[[Opening], Player]
 
 
-class StockscanApp(App[int]):
+class StockscanApp(LastingApp[int]):
     """The screen of a run.
 
     Args:
@@ -114,6 +118,7 @@ class StockscanApp(App[int]):
         "screens/save_list.tcss",
         "screens/export.tcss",
         "screens/go_to.tcss",
+        "screens/recovered.tcss",
         "screens/health.tcss",
         "screens/alerts.tcss",
         "screens/rules.tcss",
@@ -170,7 +175,7 @@ class StockscanApp(App[int]):
             snapshot=lambda: self._shown, left=self._rules_left,
         )  # fmt: skip
         self._look_again: Timer | None = None
-        self._leaving = threading.Event()
+        self._recovered_told = 0
         self._for_s = math.inf
         self._opener = threading.Thread(target=self._open, name="stockscan-open", daemon=True)
 
@@ -178,10 +183,6 @@ class StockscanApp(App[int]):
     def player(self) -> Player | None:
         """The player, once it is open."""
         return self._player
-
-    def leave_soon(self) -> None:
-        """Quit; may be called from a signal handler."""
-        self._leaving.set()
 
     def leave_after(self, seconds: float) -> None:
         """Quit by itself after that long."""
@@ -206,6 +207,10 @@ class StockscanApp(App[int]):
         except BaseException as error:  # noqa: BLE001 - raised again by join_opening
             self._crash = error
             self._failure = StockscanError(f"It broke off on a defect: {error!r}.")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a line: what is pasted into a shell must neither end a line nor act there."""
+        super().copy_to_clipboard("\t".join(map(printable, text.split("\t"))))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return our own theme variables, for Textual's themes that lack them."""
@@ -234,7 +239,7 @@ class StockscanApp(App[int]):
     def _poll_opening(self) -> None:
         if self._leaving_now:
             return
-        if self._leaving.is_set():
+        if self.leaving:
             self.action_leave()
         screen = self.screen
         if not isinstance(screen, OpeningScreen):
@@ -279,6 +284,7 @@ class StockscanApp(App[int]):
         if snapshot is None or self._board is None or not self._board.ready or self._leaving_now:
             return
         self._tell_troubles(snapshot)
+        self._tell_recovered()
         self._show(snapshot)
         failure = self._player.failure() if self._player is not None else ""
         if failure and failure != self._told:
@@ -338,6 +344,21 @@ class StockscanApp(App[int]):
             )  # fmt: skip
         for trouble in over:
             self.notify(printable(f"{trouble.over}."), title="✓ over", markup=False)
+
+    @property
+    def recovered(self) -> Sequence[Recovered]:
+        """What became of a damaged database, oldest first."""
+        return self._opening.recovered()
+
+    def _tell_recovered(self) -> None:
+        """Show once what became of a damaged database."""
+        if len(self.recovered) > self._recovered_told and isinstance(self.screen, BoardScreen):
+            self.show_recovered()
+
+    def show_recovered(self) -> None:
+        """Show what became of a damaged database."""
+        self._recovered_told = len(self.recovered)
+        self.push_screen(RecoveredScreen(self.recovered))
 
     # --- alerts --------------------------------------------------------------------------------
 

@@ -42,6 +42,13 @@ class PaletteHost(Protocol):
     def toplists(self) -> Sequence[Toplist]:
         """All lists."""
 
+    @property
+    def recovered(self) -> Sequence[object]:
+        """What became of a damaged database."""
+
+    def show_recovered(self) -> None:
+        """Show it."""
+
     def jump_to(self, symbol: str) -> None:
         """Show the board with the cursor on a symbol."""
 
@@ -91,6 +98,7 @@ class Everything(Provider):
         host = cast("PaletteHost", self.app)
         self._items = [
             *_commands(host, self.screen),
+            *_recovered(host),
             *_lists(host),
             *(_theme(host, theme.name) for theme in THEMES),
         ]
@@ -172,6 +180,12 @@ def _runner(host: PaletteHost, screen: Screen[Any], action: str) -> Callable[[],
     if place != "app" and hasattr(screen, method):
         return partial(screen.run_action, action)
     return partial(host.run_action, action) if hasattr(host, method) else None
+
+
+def _recovered(host: PaletteHost) -> Iterable[Item]:
+    if host.recovered:
+        words = "recovery damaged database aside lost"
+        yield Item("What was recovered of the damaged database", "", words, host.show_recovered)
 
 
 def _lists(host: PaletteHost) -> Iterable[Item]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import OptionList, Static
@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from stockscan_tui.config import config_path, key_path
 from stockscan_tui.market.text import printable
+from stockscan_tui.ui.lasting import LastingApp
 from stockscan_tui.ui.theme import DARK, THEMES, next_theme
 
 _PLAN = """\
@@ -25,6 +26,8 @@ Closes   historical access; the official ones are EQUS.SUMMARY's. Nothing
          that costs money beyond the plan is asked for
 Without  the demo, and replays of the DBN files that you have
 Keys     databento.com/portal/keys, entered here or in DATABENTO_API_KEY"""
+
+LEAVE_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Chosen:
     key: str = field(default="", repr=False)
 
 
-class WelcomeApp(App[Chosen]):
+class WelcomeApp(LastingApp[Chosen]):
     """The first screen without a key; its result says what to start, None nothing.
 
     Args:
@@ -93,8 +96,13 @@ class WelcomeApp(App[Chosen]):
         known = [theme.name for theme in THEMES]
         self.theme = self._theme_name if self._theme_name in self.available_themes else known[0]
         self._choices.focus()
+        self.set_interval(LEAVE_POLL_S, self._leave_if_told)
         # The first frame is painted before the picker's imports begin.
         self.call_after_refresh(self._prepare)
+
+    def _leave_if_told(self) -> None:
+        if self.leaving:
+            self.exit(None)
 
     def _prepare(self) -> None:
         self.run_worker(asyncio.to_thread(_import_picker))

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError
+from stockscan_tui.market.text import printable
 from stockscan_tui.store.export import write_table
 from stockscan_tui.ui.screens.export import ExportScreen
 from stockscan_tui.ui.theme import THEMES
@@ -115,13 +116,14 @@ def test_a_csv_file_says_what_was_shown(tmp_path: Path, name: str) -> None:
     assert write_table(file, TABLE) == 4
     read = pd.read_csv(file, keep_default_na=False, dtype=str)
     assert read.columns.tolist() == list(TABLE)
-    assert read["SYMBOL"].tolist() == TABLE["SYMBOL"]
+    words = ["'=A1+1" if word == "=A1+1" else printable(word) for word in TABLE["SYMBOL"]]
+    assert read["SYMBOL"].tolist() == words
     numbers = read.iloc[:, 1].replace("", "nan").astype(float)
     assert np.array_equal(numbers, TABLE['CHG% "; --'], equal_nan=True)
     assert read["VOL~"].astype(int).tolist() == [1, 2**53 + 1, -3, 0]
     assert read["HALT"].tolist() == ["true", "false", "true", "false"]
     with file.open(newline="", encoding="utf-8") as opened:
-        assert list(csv.reader(opened))[2][:2] == ["=A1+1", ""]
+        assert list(csv.reader(opened))[2][:2] == ["'=A1+1", ""]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 

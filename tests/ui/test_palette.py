@@ -54,6 +54,7 @@ class Host(App[None]):
 
     sections: Sequence[Section] = (("Board", TABLE),)
     toplists: Sequence[Toplist] = lists()
+    recovered: Sequence[object] = ()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(DARK.variables)

@@ -165,6 +165,15 @@ def test_records_without_a_time_are_counted_and_left_out(tmp_path: Path) -> None
     assert played.sink.bars["S1", wire.OPEN_NS // MINUTE_NS][5] == 3
 
 
+def test_two_times_that_are_years_apart_do_not_agree(tmp_path: Path) -> None:
+    ahead = [wire.OPEN_NS + days * 86_400 * SECOND_NS for days in (400, 900)]
+    rows = [(ns, 1, 10.0, 1) for ns in (wire.OPEN_NS, *ahead, wire.OPEN_NS + 1)]
+    file = wire.write(tmp_path / "apart.dbn", wire.metadata("trades", SYMBOLS), wire.trades(rows))
+    played = play(file)
+    assert played.outcome.health.bad_timestamps == 2
+    assert len(played.sink.bars) == 1
+
+
 def test_a_lone_time_days_ahead_is_not_believed_and_two_are(tmp_path: Path) -> None:
     ahead_ns = wire.OPEN_NS + 3 * 86_400 * SECOND_NS
     rows = [(wire.OPEN_NS, 1, 10.0, 1), (ahead_ns, 1, 11.0, 1), (wire.OPEN_NS + 1, 1, 12.0, 1)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time as wall
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -401,16 +403,29 @@ def test_a_full_disk_is_told_once_and_recording_goes_on_when_there_is_room(
     assert len(files_in(tmp_path)) == (2 if room == 5000 else 1)
 
 
-def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_vanishes_is_made_anew(tmp_path: Path) -> None:
     folder = tmp_path / "records"
     recorder = recorder_in(folder)
     folder.rmdir()
     recorder.begin("mbp-1", 3, ts_out=False)
     recorder.add("mbp-1", as_bytes(ROWS))
-    recorder.close(60)
-    assert recorder.dropped == 1
+    ended(recorder)
+    assert market_bytes(*files_in(folder)) == ROWS.tobytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed")
+def test_a_file_that_is_removed_while_it_grows_is_told_and_another_begun(tmp_path: Path) -> None:
+    folder = tmp_path / "records"
+    recorder = recorder_in(folder, flush_s=0.001)
+    recorder.begin("mbp-1", 3, ts_out=False)
+    recorder.add("mbp-1", as_bytes(ROWS[:50]))
+    end = wall.monotonic() + 30
+    while not recorder.problems() and wall.monotonic() < end:
+        shutil.rmtree(folder, ignore_errors=True)
+        recorder.add("mbp-1", as_bytes(ROWS[50:60]))
     (problem,) = recorder.problems()
-    assert "No such file or directory" in problem
+    assert "the file was removed" in problem
+    recorder.close(60)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

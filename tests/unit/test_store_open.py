@@ -80,7 +80,7 @@ REFUSALS: list[tuple[Callable[[Path], None], str]] = [
     (lambda path: edit(path, "CREATE TABLE notes (t VARCHAR)"), "not one that stockscan made"),
     (other_dataset, "holds dataset 'XNAS.ITCH', and this run is of 'X'"),
     (journal_alone, r"is gone, but its journal day\.duckdb\.wal is still there"),
-    (damaged_journal, r"journal of the database .* is damaged .*Move .*day\.duckdb\.wal away"),
+    (damaged_journal, r"is damaged: its journal is damaged at byte .*The next run .* recovers"),
     (under_a_file, "cannot be locked.*Make its folder writable"),
 ]
 

@@ -94,7 +94,7 @@ class Detail(Widget):
             return Text("")
         width, height = self.size
         lines = self._figures(self._snapshot, self._row)
-        if height <= CHART_ROWS and width >= FIGURE_CELLS + CHART_CELLS:
+        if 1 < height <= CHART_ROWS and width >= FIGURE_CELLS + CHART_CELLS:
             return self._beside(lines, width, height)
         return self._above(lines, width, height)
 

@@ -1,0 +1,90 @@
+"""The standard streams, which may be closed, full, cut off, or hold no more than ASCII."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+
+from stockscan_tui.errors import UsageError
+
+# Of an error that names no file: what is printed does not arrive.
+_UNWRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+class _Told(io.TextIOWrapper):
+    """Standard error: that nobody can be told something ends no capture."""
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def prepare_streams() -> None:
+    """Make the process's own streams such that using them breaks nothing."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            _open_nowhere(fd, name)
+    from stockscan_tui.market.plain import PLAIN  # noqa: PLC0415
+
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors=PLAIN)
+    if sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _Told(
+            sys.stderr.buffer, sys.stderr.encoding, PLAIN, line_buffering=True, write_through=True
+        )
+
+
+def _open_nowhere(fd: int, name: str) -> None:
+    """Give what was closed somewhere to go: the next file opened would be taken for it."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != fd:
+            os.dup2(opened, fd)
+            os.close(opened)
+        setattr(sys, name, os.fdopen(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False))
+    else:
+        mode = "r" if fd == 0 else "w"
+        setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal that a screen can be drawn on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def check_terminal() -> None:
+    """Refuse what cannot be drawn on.
+
+    Raises:
+        UsageError: There is no terminal, or one that can place no text.
+    """
+    if has_terminal():
+        return
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        raise UsageError(
+            "The screen needs a terminal that can place text, and TERM=dumb says that this one "
+            "cannot. Use --headless, or set TERM to what it is."
+        )
+    raise UsageError("The screen needs a terminal. Use --headless where there is none.")
+
+
+def is_unwritten(error: OSError) -> bool:
+    """Whether an error is that of the output, not of a file."""
+    return error.filename is None and error.errno in _UNWRITTEN
+
+
+def drop_output() -> None:
+    """Let what is still to be printed go nowhere, the interpreter's last flush too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

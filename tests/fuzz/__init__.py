@@ -1,0 +1,1 @@
+"""Hostile input of every kind, made by the million: `python -m tests.fuzz --help`."""
