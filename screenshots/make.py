@@ -1,6 +1,12 @@
 """Makes the pictures of the README from the demo, seeded, so that they can be made afresh.
 
-python screenshots/make.py
+    pip install -e ".[pictures]"
+    python screenshots/make.py              all of them
+    python screenshots/make.py board tour   some
+
+Each picture is an SVG, as Textual writes it, and a PNG drawn from it; `tour.gif` and
+`health` are taken from the demo as it runs live, its connection cut on the way. PNG and GIF want
+the fonts JetBrains Mono or DejaVu Sans Mono.
 """
 
 from __future__ import annotations
@@ -8,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +38,7 @@ from stockscan_tui.ui.screens.board import BoardScreen
 
 FOLDER = Path(__file__).parent
 PLAYED_MINUTES = 75
+FONT_PIXELS = 28
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,14 @@ PICTURES = (
     Picture("board-light", (120, 36), theme="stockscan-light"),
     Picture("filter", (120, 36), ("slash", *"chg > 5 and rvol > 3 and mark < 20")),
     Picture("columns", (120, 36), ("c", "j", "j")),
-    Picture("symbol", (120, 36), ("8", "enter")),
-    Picture("symbol-wide", (200, 60), ("8", "j", "enter")),
+    Picture("symbol", (120, 36), ("8", *"jjjj", "enter")),
+    Picture("symbol-wide", (200, 60), ("8", *"jjjj", "enter")),
     Picture("alerts", (120, 36), ("a", "j", "d", "j")),
-    Picture("health", (120, 36), ("h",)),
     Picture("rules", (120, 36), ("r", "j")),
     Picture(
         "rule",
         (120, 36),
-        ("slash", *"chg(15m) > 1.5 and mark < 50", "enter", "A"),
+        ("slash", *"chg(5m) > 2 and rvol > 4", "enter", "A"),
         wait_s=30.0,
     ),
     Picture("help", (120, 36), ("question_mark",)),
@@ -77,8 +84,19 @@ deliver = ["toast", "desktop"]
 """
 
 
-async def take(picture: Picture, run: ReplayRun, desk: Desk) -> None:
-    """Show the run on a screen of that size and save what is seen."""
+TOUR_RULES = """\
+library = ["gap up", "halt"]
+
+[[rule]]
+name = "runner"
+when = "chg(5m) >= 6 and rvol > 2 and mark > 5"
+cooldown = "15m"
+deliver = ["toast"]
+"""
+
+
+async def take(picture: Picture, run: ReplayRun, desk: Desk) -> str:
+    """Show the run on a screen of that size; return what is seen, as an SVG."""
     app = StockscanApp(
         lambda _: run, title="demo", clock=SystemClock(), desk=desk, theme=picture.theme
     )
@@ -91,8 +109,7 @@ async def take(picture: Picture, run: ReplayRun, desk: Desk) -> None:
             await pilot.press(key)
         await settle(pilot)
         await pilot.pause(picture.wait_s)
-        app.save_screenshot(f"{picture.name}.svg", path=str(FOLDER))
-    print(f"{picture.name}.svg")
+        return app.export_screenshot(title="stockscan")
 
 
 async def settle(pilot: Pilot[int]) -> None:
@@ -136,18 +153,48 @@ def play_and_pause(database: Path, rules: Rules) -> ReplayRun:
     return run
 
 
+def keep(name: str, svg: str) -> None:
+    """Save a picture as SVG and as PNG."""
+    from studio.drawing import Pen, Window, rounded
+    from studio.screen import read_screen
+
+    (FOLDER / f"{name}.svg").write_text(svg, "utf-8")
+    image = Window(Pen(FONT_PIXELS)).draw(read_screen(svg), "stockscan")
+    rounded(image, FONT_PIXELS).save(FOLDER / f"{name}.png", optimize=True, transparency=255)
+    print(name)
+
+
+def make_pictures(wanted: list[Picture]) -> None:
+    """Make those that stand still."""
+    play_whole(Path("saved.duckdb"))
+    rules = RulesFile(Path("rules.toml"))
+    desk = Desk(rules=rules, dry_run=partial(dry_run, database=Path("saved.duckdb")))
+    run = play_and_pause(Path("demo.duckdb"), rules.rules)
+    for picture in wanted:
+        keep(picture.name, asyncio.run(take(picture, run, desk)))
+    run.close()
+
+
 def main() -> None:
-    """Make all pictures."""
+    """Make all pictures, or those that are named."""
+    named = set(sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        Path("rules.toml").write_text(RULES, "utf-8")
-        play_whole(Path("saved.duckdb"))
-        rules = RulesFile(Path("rules.toml"))
-        desk = Desk(rules=rules, dry_run=partial(dry_run, database=Path("saved.duckdb")))
-        run = play_and_pause(Path("demo.duckdb"), rules.rules)
-        for picture in PICTURES:
-            asyncio.run(take(picture, run, desk))
-        run.close()
+        write_rules(Path("rules.toml"), RULES)
+        still = [picture for picture in PICTURES if not named or picture.name in named]
+        if still:
+            make_pictures(still)
+        if not named or named & {"tour", "health"}:
+            from studio.tour import make_tour
+
+            write_rules(Path("tour.toml"), TOUR_RULES)
+            keep("health", make_tour(FOLDER / "tour.gif", Path("tour.toml"), Path("tour.duckdb")))
+
+
+def write_rules(path: Path, text: str) -> None:
+    """Write a rules file as the program wants it: for its owner alone."""
+    path.write_text(text, "utf-8")
+    path.chmod(0o600)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -24,7 +25,7 @@ _NOWHERE = "\U0010fffe"
 def font_of(families: str, size: int, bold: bool) -> ImageFont.FreeTypeFont:
     """Return the first of the families that fontconfig has, `size` in pixels."""
     wanted = f"{families}:style={'Bold' if bold else 'Regular'}"
-    command = ["fc-match", "-f", "%{file}", wanted]  # noqa: S607 - wherever it is installed
+    command = ["fc-match", "-f", "%{file}", wanted]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return ImageFont.truetype(Path(found), size)
 
@@ -89,7 +90,7 @@ class Window:
     def draw(self, screen: Screen, title: str) -> Image.Image:
         """Return the screen in its frame."""
         width, height = self.pen.cell
-        body = screen.lines[0][0].ground
+        body = Counter(cell.ground for line in screen.lines for cell in line).most_common(1)[0][0]
         light = sum(_channels(body)) > 384
         bar, margin = height * 8 // 5, width
         size = (

@@ -55,7 +55,7 @@ def _light(width: int) -> int:
 
 
 def _fill(pen: ImageDraw.ImageDraw, left: float, top: float, right: float, bottom: float) -> None:
-    box = (round(left), round(top), max(round(right), round(left) + 1) - 1, 
+    box = (round(left), round(top), max(round(right), round(left) + 1) - 1,
            max(round(bottom), round(top) + 1) - 1)  # fmt: skip
     pen.rectangle(box, fill=255)
 
@@ -82,9 +82,7 @@ def _arms(
             _fill(pen, side, begin, side + size, end)
 
 
-def _dashes(
-    pen: ImageDraw.ImageDraw, count: int, upright: bool, width: int, height: int
-) -> None:
+def _dashes(pen: ImageDraw.ImageDraw, count: int, upright: bool, width: int, height: int) -> None:
     light = _light(width)
     x, y = _middle(width, height, light)
     length = height if upright else width

@@ -85,10 +85,14 @@ def _signs(svg: str) -> Iterator[tuple[int, int, Cell]]:
         colour = re.search(r"fill: (#\w{6})", look)
         at = round(float(x) / CELL_WIDTH)
         for sign in html.unescape(text).replace("\xa0", " "):
-            yield int(line), at, Cell(
-                sign,
-                colour[1] if colour else "#ffffff",
-                bold="bold" in look,
-                underlined="underline" in look,
+            yield (
+                int(line),
+                at,
+                Cell(
+                    sign,
+                    colour[1] if colour else "#ffffff",
+                    bold="bold" in look,
+                    underlined="underline" in look,
+                ),
             )
             at += cell_len(sign)
