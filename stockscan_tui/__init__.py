@@ -1,1 +1,3 @@
 """stockscan: the whole US market in a terminal."""
+
+__version__ = "0.1.0"

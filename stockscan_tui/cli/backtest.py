@@ -19,6 +19,7 @@ from stockscan_tui.cli import tables
 from stockscan_tui.cli.desk import desk_of
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY, say
 from stockscan_tui.cli.signals import on_signals
+from stockscan_tui.cli.warming import Telling, warm
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.metrics import nearest
@@ -48,6 +49,8 @@ def backtest(given: argparse.Namespace, config: Config) -> int:
     on_signals(stop.set)
     request = _request(given, config)
     planned = plan(request, stop.is_set)
+    # Once here, not once in each process that plays a day.
+    warm(Telling(), stop.is_set)
     told = _Told(planned)
     played: list[Played] = []
     for part in run(planned, given.jobs, told.progress, stop.is_set):

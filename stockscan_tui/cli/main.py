@@ -50,10 +50,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     parser = make_parser()
     given = parser.parse_args(arguments)
     if given.version:
-        from importlib.metadata import version  # noqa: PLC0415
+        from stockscan_tui.cli.version import version_text  # noqa: PLC0415
 
-        sys.stdout.write(f"stockscan {version('stockscan-tui')}\n")
+        sys.stdout.write(f"{version_text()}\n")
         return 0
+    if given.command == "completion":
+        from stockscan_tui.cli.completion import completion  # noqa: PLC0415
+
+        return completion(given)
     return _dispatch(given, parser)
 
 

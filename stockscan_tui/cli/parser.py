@@ -12,24 +12,21 @@ from datetime import date, time
 from pathlib import Path
 from typing import NoReturn
 
+from stockscan_tui.cli.help_text import MAIN, OF, Formatter
 from stockscan_tui.errors import UsageError
 
 SCHEMAS = ("mbp-1", "trades", "dual", "tbbo", "ohlcv-1m", "ohlcv-1s")
 DATASET = "EQUS.MINI"
+# Every symbol there is takes a hundredth of it.
+_MOST_SYMBOLS_TEXT = 5_000_000
 FORMATS = ("table", "json", "csv", "parquet")
+SHELLS = ("bash", "zsh", "fish")
 BENCHES = ("records", "replay", "minute", "board", "rules", "frame", "start", "live", "timer")
 
 _DESCRIPTION = (
     "The whole US market in a terminal: movers, one-minute bars, and a local DuckDB file. "
     "Without a command: live if there is a key, else a screen that says what can be done."
 )
-_EPILOG = """\
-Keys on the screen: ? shows them all.
-The key is read from DATABENTO_API_KEY, or from the file `key` beside config.toml (mode 0600).
-
-Exit status: 0 done (also when stopped by a signal), 1 failed, 2 wrong usage,
-3 another instance holds the database.
-"""
 _REPLAY = (
     "Plays DBN files (trades, mbp-1, tbbo, bbo or ohlcv of any DBN version, or a live capture) as "
     "one timeline, and keeps their one-minute bars in a DuckDB file."
@@ -59,19 +56,11 @@ _BACKTEST = (
     "for each rule how often it fired and what followed. Days are played by themselves, several "
     "at once; the output is a table, JSON, or a row a firing as CSV or Parquet."
 )
-_EXPORT = """\
-Writes captured bars, alerts or states of symbols as CSV, JSON (an object a line)
-or Parquet, with the columns of the database's views; times are UTC. It can be
-asked while an instance captures: a copy is read then, as by `report`.
-"""
-_EXPORT_EPILOG = """\
-Examples:
-  stockscan export bars > today.csv
-  stockscan export bars --since 2026-01-01 --output 2026.parquet
-  stockscan export bars --date 2026-11-20 --symbols NVDA,TSLA --format json
-  stockscan export alerts --since 2026-11-01 --output alerts.csv
-  stockscan export state --symbols @watchlist.txt
-"""
+_EXPORT = (
+    "Writes captured bars, alerts or states of symbols as CSV, JSON (an object a line) or Parquet, "
+    "with the columns of the database's views; times are UTC. It can be asked while an instance "
+    "captures: a copy is read then, as by `report`."
+)
 _BENCH = """\
 Measures in about a minute and a half what stockscan does on this machine, on a
 simulated hour of two million records, each figure beside what else could do the
@@ -88,12 +77,6 @@ left out. Nothing of it stays on the disk.
   live     the live feed over loopback, records a second
   timer    how late the screen's timer is while the feed pours in
 """
-_BENCH_EPILOG = """\
-Examples:
-  stockscan bench
-  stockscan bench --only records --only replay
-  stockscan bench --json > bench.jsonl
-"""
 _RULES = (
     "Checks a rules file, or lists its rules and those of the library. The file is rules.toml "
     "beside config.toml unless one is named. Exit status 1: it cannot be read."
@@ -106,6 +89,9 @@ _CONFIG = (
     "Prints every setting with its default or value and where that comes from, as a config file "
     "that can be used. Settings also come from variables (STOCKSCAN_THEME), and flags go first."
 )
+_COMPLETION = (
+    "Prints a script that teaches a shell to complete commands, options, choices and file names."
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -115,36 +101,31 @@ class _Parser(argparse.ArgumentParser):
         """Say what is wrong and end with status 2."""
         from stockscan_tui.market.text import printable  # noqa: PLC0415 - only where it is needed
 
-        super().error(printable(message))
+        said = printable(message).rstrip(".")
+        self.exit(2, f"stockscan: {said[:1].upper()}{said[1:]}. See `{self.prog} --help`.\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     parser = _Parser(
-        prog="stockscan",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="stockscan", description=_DESCRIPTION, epilog=MAIN, formatter_class=Formatter
     )
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("--version", action="store_true",
+                        help="print its version and those it stands on")  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    live = commands.add_parser("live", help="capture the live feed", description=_LIVE)
-    replay = commands.add_parser("replay", help="play saved DBN files", description=_REPLAY)
-    demo = commands.add_parser("demo", help="play a simulated day", description=_DEMO)
-    simulate = commands.add_parser("simulate", help="a gateway alone", description=_SIMULATE)
-    report = commands.add_parser("report", help="how whole a captured day is", description=_REPORT)
-    why = commands.add_parser("why", help="why a symbol has few or no bars", description=_WHY)
-    backtest = commands.add_parser("backtest", help="try rules on saved days",
-                                   description=_BACKTEST)  # fmt: skip
-    export = commands.add_parser("export", help="captured bars as CSV, JSON or Parquet",
-                                 description=_EXPORT, epilog=_EXPORT_EPILOG,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    bench = commands.add_parser("bench", help="measure this machine, beside other tools",
-                                description=_BENCH, epilog=_BENCH_EPILOG,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    rules = commands.add_parser("rules", help="check or list rules", description=_RULES)
-    doctor = commands.add_parser("doctor", help="what lacks, and what to do", description=_DOCTOR)
-    settings = commands.add_parser("config", help="show every setting", description=_CONFIG)
+    live = _added(commands, "live", "capture the live feed", _LIVE)
+    replay = _added(commands, "replay", "play saved DBN files", _REPLAY)
+    demo = _added(commands, "demo", "play a simulated day", _DEMO)
+    simulate = _added(commands, "simulate", "a gateway alone", _SIMULATE)
+    report = _added(commands, "report", "how whole a captured day is", _REPORT)
+    why = _added(commands, "why", "why a symbol has few or no bars", _WHY)
+    backtest = _added(commands, "backtest", "try rules on saved days", _BACKTEST)
+    export = _added(commands, "export", "captured bars as CSV, JSON or Parquet", _EXPORT)
+    bench = _added(commands, "bench", "measure this machine, beside other tools", _BENCH)
+    rules = _added(commands, "rules", "check or list rules", _RULES)
+    doctor = _added(commands, "doctor", "what lacks, and what to do", _DOCTOR)
+    settings = _added(commands, "config", "show every setting", _CONFIG)
+    completion = _added(commands, "completion", "complete it in a shell", _COMPLETION)
     _add_live(live)
     _add_replay(replay)
     demo.add_argument("--seed", type=int, default=1, help="which day to simulate (default: 1)")
@@ -161,9 +142,28 @@ def make_parser() -> argparse.ArgumentParser:
     _add_doctor(doctor)
     settings.add_argument("--config", type=Path, metavar="PATH", help="the config file")
     settings.add_argument("--path", action="store_true", help="print the config file's path alone")
+    completion.add_argument("shell", choices=SHELLS, help="whose script is printed")
     for command in (live, replay, demo):
         _add_common(command)
     return parser
+
+
+def _added(
+    commands: argparse._SubParsersAction[_Parser],
+    name: str,
+    line: str,
+    description: str,
+    *,
+    below: str = "",
+) -> _Parser:
+    """Add a command, `below` another one, with its line in the list and a page of its own."""
+    return commands.add_parser(
+        name,
+        help=line,
+        description=description,
+        epilog=OF[f"{below} {name}".strip()],
+        formatter_class=Formatter,
+    )
 
 
 def _add_live(live: argparse.ArgumentParser) -> None:
@@ -267,10 +267,14 @@ def _add_export(export: argparse.ArgumentParser) -> None:
     _add_database(export)
 
 
-def _add_rules(rules: argparse.ArgumentParser) -> None:
+def _add_rules(rules: _Parser) -> None:
     actions = rules.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="say what is wrong with a rules file")
-    listed = actions.add_parser("list", help="list all rules, those of the library included")
+    check = _added(actions, "check", "say what is wrong with a rules file",
+                   "Says what is wrong with a rules file, with its line.",
+                   below="rules")  # fmt: skip
+    listed = _added(actions, "list", "list all rules, those of the library included",
+                    "Lists all rules, on or off, those of the library included.",
+                    below="rules")  # fmt: skip
     listed.add_argument("--json", action="store_true", help="as one JSON object")
     for action in (check, listed):
         action.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the rules file")
@@ -305,7 +309,7 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     add("--sessions", type=int, default=1, metavar="N", help="so many session dates in a row")
     add("--night", type=float, metavar="SECONDS",
         help="what hours without a record take at most (with --sessions: 10)")  # fmt: skip
-    add("--file", type=Path, help="play this DBN file instead")
+    add("--file", type=Path, metavar="FILE", help="play this DBN file instead")
     add("--speed", default="1", metavar="X", help="event seconds per second, or max (default: 1)")
     add("--from", dest="start_at", metavar="HH:MM",
         help="New York time at which its clock starts (default: the first record)")  # fmt: skip
@@ -435,11 +439,14 @@ def parse_symbols(text: str) -> tuple[str, ...]:
     said = text
     if text.startswith("@"):
         try:
-            said = Path(text[1:]).read_text("utf-8-sig")
+            with Path(text[1:]).open(encoding="utf-8-sig") as file:
+                said = file.read(_MOST_SYMBOLS_TEXT + 1)
         except OSError as error:
             raise UsageError(f"--symbols: {text[1:]} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
             raise UsageError(f"--symbols: {text[1:]} is not a text file.") from error
+        if len(said) > _MOST_SYMBOLS_TEXT:
+            raise UsageError(f"--symbols: {text[1:]} is too large for a list of symbols.")
     lines = (line.partition("#")[0] for line in said.splitlines())
     found = [name.strip().upper() for line in lines for name in line.split(",")]
     symbols = tuple(dict.fromkeys(name for name in found if name))

@@ -20,7 +20,8 @@ from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, 
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.signals import on_signals
 from stockscan_tui.cli.streams import check_terminal, drop_output
-from stockscan_tui.cli.welcome import typed_key
+from stockscan_tui.cli.warming import Telling, warm
+from stockscan_tui.cli.welcome import typed_key, warming_of
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.scan.gates import SAMPLED
@@ -204,7 +205,17 @@ class Play:
 
         if opening is not None:
             return Recovering(say=opening.say, cancelled=opening.cancelled.is_set)
-        return Recovering(say=_Telling(), cancelled=self._stop.is_set)
+        return Recovering(say=Telling(), cancelled=self._stop.is_set)
+
+    def _warm(self, opening: Opening | None) -> bool:
+        """Have compiled what every market needs; returns whether anything was not yet.
+
+        Raises:
+            StoppedError: Nobody waits for it any more.
+        """
+        if opening is not None:
+            return warm(opening.say, opening.cancelled.is_set, warming_of(self.given))
+        return warm(Telling(), self._stop.is_set)
 
     def _replay(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
         from stockscan_tui.run.replay import ReplayRequest, ReplayRun  # noqa: PLC0415
@@ -231,6 +242,7 @@ class Play:
             say=opening.say if opening is not None else lambda _said: None,
             cancelled=opening.cancelled.is_set if opening is not None else lambda: False,
         )
+        self._warm(opening)
         return ReplayRun(request, clock)
 
     def _demo(self, clock: Clock, refresh_s: float, opening: Opening | None) -> Run:
@@ -244,6 +256,16 @@ class Play:
         from stockscan_tui.run.demo import DemoRequest, DemoRun  # noqa: PLC0415
         from stockscan_tui.sim.demo import demo_file  # noqa: PLC0415
 
+        try:
+            late = self._warm(opening)
+        except BaseException:
+            if gateway is not None:
+                gateway.close()
+            raise
+        if late and gateway is not None:
+            # Its clock has gone on meanwhile.
+            gateway.close()
+            gateway = None
         if opening is None:
             file = demo_file(folder, seed=seed)
         else:
@@ -308,6 +330,7 @@ class Play:
             recovering=self._recovering(opening),
             keep=Keep(self.config.keep_bars, self.config.keep_alerts, self.config.keep_recordings),
         )
+        self._warm(opening)
         return LiveRun(request, clock)
 
     def _tape(self, access: Access) -> Access | None:
@@ -389,19 +412,6 @@ class Play:
                 sys.stderr.write(f"stockscan: {printable(problem)}\n")
             return 1 if summary.corrupt else status
         return status
-
-
-class _Telling:
-    """Says on standard error how far something has come, each tenth of it."""
-
-    def __init__(self) -> None:
-        self._told = -1
-
-    def __call__(self, doing: str, done: float | None) -> None:
-        tenth = int((done or 0.0) * 10)
-        if tenth > self._told:
-            self._told = tenth
-            sys.stderr.write(f"stockscan: {doing}, {(done or 0.0) * 100:.0f} %\n")
 
 
 def _say_rules(rules: RulesFile) -> None:

@@ -68,6 +68,9 @@ from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.rules import Rules
 
 MOST_PROBLEMS = 50
+# A hostile feed could name symbols without end; those beyond are one.
+MOST_SYMBOLS = 500_000
+MORE = "#more"
 # How often each symbol's verdicts are counted for the store, in wall time.
 COUNT_EVERY_NS = 60 * SECOND_NS
 
@@ -566,11 +569,29 @@ class Engine(ABC):
     def _slots(self, symbols: Sequence[str]) -> list[int]:
         """Return the symbols' slots; new ones get their previous closes."""
         known = self._market.count
+        if known + len(symbols) > MOST_SYMBOLS:
+            symbols = self._bounded(symbols)
         slots = self._market.slots(symbols)
         if self._market.count > known:
             self._resolve(range(known, self._market.count))
             self._alerting.add(range(known, self._market.count))
         return slots
+
+    def _bounded(self, symbols: Sequence[str]) -> Sequence[str]:
+        """Let one symbol stand for all that are beyond what any market has."""
+        table, fresh = self._market.symbols, set[str]()
+        room = MOST_SYMBOLS - self._market.count
+        for symbol in symbols:
+            if len(fresh) < room and table.find(symbol) is None:
+                fresh.add(symbol)
+        named = [s if s in fresh or table.find(s) is not None else MORE for s in symbols]
+        if MORE in named:
+            self._tell(
+                f"The feed names more than {MOST_SYMBOLS:,} symbols: the rest are counted "
+                f"together, as {MORE}."
+            )
+            self._market.coverage.distrust(self._market.slots((MORE,))[0])
+        return named
 
     def _slot(self, symbol: str) -> int:
         return self._slots((symbol,))[0]

@@ -27,6 +27,7 @@ LOOK_BACK_DAYS = 10
 MOST_BAD_LINES = 5
 # Four years of daily bars of every symbol.
 MOST_BYTES = 1 << 30
+MOST_CSV_BYTES = 1 << 25
 _DBN_ENDINGS = (".dbn", ".dbn.zst", ".dbz")
 _DAILY = int(RType.OHLCV_1D)
 
@@ -146,6 +147,8 @@ def closes_beside(path: Path) -> Path | None:
 def _read_csv(path: Path) -> CloseFile:
     closes, bad = [], []
     try:
+        if path.stat().st_size > MOST_CSV_BYTES:
+            raise InputError(f"{path} is too large for a table of closes.")
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 row = _split(line)

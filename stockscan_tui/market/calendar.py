@@ -115,7 +115,8 @@ class Calendar:
         if position < 0 or (local.date() - self._dates[position]).days > 14:
             raise StockscanError(
                 f"The exchange calendar has no trading day around {local:%Y-%m-%d}: it spans "
-                f"{self._dates[0]} to {self._dates[-1]}. Upgrade exchange-calendars for later days."
+                f"{self._dates[0]} to {self._dates[-1]}. See that the machine's clock is right; "
+                "for later days, upgrade exchange-calendars."
             )
         return self.day(self._dates[position])
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stockscan_tui.market.calendar import Calendar, TradingDay
-from stockscan_tui.market.compiled import compiled
+from stockscan_tui.market.compiled import compiled, inlined
 from stockscan_tui.market.kernel import HASH, Bytes, Int64s, UInt64s
 from stockscan_tui.market.snapshot import Floats
 from stockscan_tui.market.symbols import InstrumentIds, SymbolTable
@@ -54,22 +54,22 @@ _NO_WIDE = 2**63 - 1
 _NO_NARROW = 2**31 - 1
 
 
-@compiled
+@inlined
 def _u16(data: Bytes, at: int) -> int:
     return int(np.int64(data[at]) | np.int64(data[at + 1]) << 8)
 
 
-@compiled
+@inlined
 def _u32(data: Bytes, at: int) -> int:
     return _u16(data, at) | _u16(data, at + 2) << 16
 
 
-@compiled
+@inlined
 def _i64(data: Bytes, at: int) -> int:
     return _u32(data, at) | _u32(data, at + 4) << 32
 
 
-@compiled
+@inlined
 def _index_of(ids: UInt64s, number: int) -> int:
     """Return what an instrument id stands for, -1 where it is not mapped."""
     mask = np.uint64(len(ids) - 1)
@@ -82,7 +82,7 @@ def _index_of(ids: UInt64s, number: int) -> int:
     return -1
 
 
-@compiled
+@inlined
 def _quantity(data: Bytes, at: int, wide: int) -> int:
     """Return the day's volume that a statistic tells, -1 where it tells something else."""
     action = data[at + 60] if wide else data[at + 56]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.market.compiled import borrowed, compiled
+from stockscan_tui.market.compiled import borrowed, compiled, inlined
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.minutes import MinuteBars
 
@@ -45,7 +45,7 @@ LAST = 2
 _CODES = {Kind.SMA: SMA, Kind.EMA: EMA, Kind.RSI: RSI, Kind.ATR: ATR}
 
 
-@compiled
+@inlined
 def _add_exactly(inner: Floats, slot: int, amount: float) -> None:
     """Add to the sum and keep what rounding loses of it (Knuth's TwoSum), so it never drifts."""
     before = inner[slot, FIRST]
@@ -55,7 +55,7 @@ def _add_exactly(inner: Floats, slot: int, amount: float) -> None:
     inner[slot, FIRST] = after
 
 
-@compiled
+@inlined
 def _sma(inner: Floats, ring: Floats, slot: int, period: int, close: float) -> float:
     seen = int(inner[slot, SEEN])
     at = (seen - 1) % period
@@ -67,7 +67,7 @@ def _sma(inner: Floats, ring: Floats, slot: int, period: int, close: float) -> f
     return float(inner[slot, FIRST] + inner[slot, SECOND]) / period
 
 
-@compiled
+@inlined
 def _ema(inner: Floats, slot: int, period: int, close: float) -> float:
     seen = inner[slot, SEEN]
     if seen > period:
@@ -80,7 +80,7 @@ def _ema(inner: Floats, slot: int, period: int, close: float) -> float:
     return float(inner[slot, FIRST])
 
 
-@compiled
+@inlined
 def _smooth(inner: Floats, slot: int, field: int, period: int, amount: float) -> None:
     """Wilder's average of what comes from the second bar on, its first `period` simply averaged."""
     before = inner[slot, field]
@@ -93,7 +93,7 @@ def _smooth(inner: Floats, slot: int, field: int, period: int, amount: float) ->
         inner[slot, field] = before + amount
 
 
-@compiled
+@inlined
 def _rsi(inner: Floats, slot: int, period: int, close: float) -> float:
     before = inner[slot, CLOSE]
     inner[slot, CLOSE] = close
@@ -107,7 +107,7 @@ def _rsi(inner: Floats, slot: int, period: int, close: float) -> float:
     return 100.0 * (inner[slot, FIRST] / both) if both > 0.0 else 0.0
 
 
-@compiled
+@inlined
 def _atr(inner: Floats, slot: int, period: int, high: float, low: float, close: float) -> float:
     before = inner[slot, CLOSE]
     inner[slot, CLOSE] = close

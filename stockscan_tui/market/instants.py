@@ -328,7 +328,8 @@ def _bar_of(i: Instants) -> Callable[[str], Floats]:
         if name == "volume":
             return volume.astype(np.float64)
         if name == "trades":
-            return np.maximum(i.bar(k.INSTANT_TRADES), high != 0).astype(np.float64)
+            trades: Integers = np.maximum(i.bar(k.INSTANT_TRADES), high != 0)
+            return trades.astype(np.float64)
         dollars, nanos = i.bar(k.INSTANT_DOLLARS), i.bar(k.INSTANT_NANOS)
         return notional_of(dollars, nanos, high + low + close, volume)
 

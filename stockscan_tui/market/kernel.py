@@ -29,7 +29,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.market.compiled import borrowed, compiled, prefetch
+from stockscan_tui.market.compiled import borrowed, compiled, inlined, prefetch
 
 Bytes = NDArray[np.uint8]
 Int64s = NDArray[np.int64]
@@ -129,6 +129,8 @@ FROM_TRADES = 4
 
 # bars[place]
 KEPT_MINUTES = 64
+# How many of a symbol's bars are gone back over for a late trade.
+MOST_STEPS = 4_096
 # Sources that take turns may be a minute apart.
 SPARE_MINUTES = 2
 BAR_MINUTE = 0
@@ -245,7 +247,7 @@ ACTION_T = 0x54
 HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
-@compiled
+@inlined
 def u32(buf: Bytes, at: int) -> int:
     """Return the unsigned 32 bits at a place."""
     o = np.uint64(at)
@@ -257,7 +259,7 @@ def u32(buf: Bytes, at: int) -> int:
     )
 
 
-@compiled
+@inlined
 def i64(buf: Bytes, at: int) -> int:
     """Return the signed 64 bits at a place."""
     o = np.uint64(at)
@@ -300,7 +302,7 @@ def assign_slots(ids: UInt64s, instrument_ids: Int64s, slots: Int64s) -> None:
         ids[at] = key << np.uint64(32) | np.uint64(slots[k] + 1)
 
 
-@compiled
+@inlined
 def _quote_stands(bid: int, ask: int) -> bool:
     """Two-sided, uncrossed, and no wider than 2 % of its mid."""
     if bid <= 0 or ask < bid:
@@ -309,7 +311,7 @@ def _quote_stands(bid: int, ask: int) -> bool:
     return (ask - bid) * 50 <= (bid + ask) >> 1
 
 
-@compiled
+@inlined
 def _touch(state: Int64s, r: int, ctl: Int64s, touched: Int64s) -> None:
     """Note that the symbol's mark changed in this minute."""
     if state[r + TOUCHED] & TOUCHED_MARK == 0:
@@ -318,7 +320,7 @@ def _touch(state: Int64s, r: int, ctl: Int64s, touched: Int64s) -> None:
         ctl[TOUCHED_COUNT] += 1
 
 
-@compiled
+@inlined
 def _apply_quote(
     state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, bid: int, ask: int
 ) -> None:
@@ -339,7 +341,7 @@ def _apply_quote(
             state[r + FIRST_MARK] = state[r + MARK]
 
 
-@compiled
+@inlined
 def _suspicious_side(state: Int64s, r: int, price: int) -> int:
     """+1 or -1 for a print far above or below what the symbol stands at, 0 for a good one."""
     bid = state[r + BID]
@@ -356,7 +358,7 @@ def _suspicious_side(state: Int64s, r: int, price: int) -> int:
     return 0
 
 
-@compiled
+@inlined
 def _good_print(state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, price: int) -> None:
     """Let a trusted print touch mark, open, high and low."""
     if ts >= state[r + TRADE_NS] and ctl[MARK_MODE] != MARK_MID:
@@ -377,7 +379,7 @@ def _good_print(state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, pr
         state[r + LOW] = price
 
 
-@compiled
+@inlined
 def _guard_print(state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, price: int) -> None:
     """Hold a print far off until a second one on its side within a minute agrees."""
     side = _suspicious_side(state, r, price)
@@ -396,7 +398,7 @@ def _guard_print(state: Int64s, r: int, ctl: Int64s, touched: Int64s, ts: int, p
     state[r + PENDING_NS] = ts
 
 
-@compiled
+@inlined
 def _add_money(
     state: Int64s, r: int, dollars_at: int, nanos_at: int, price: int, size: int
 ) -> None:
@@ -406,7 +408,7 @@ def _add_money(
     state[r + nanos_at] = nanos % NANO
 
 
-@compiled
+@inlined
 def _note_late(
     ctl: Int64s, late: Int64s, slot: int, ts: int, price: int, size: int, why: int
 ) -> None:
@@ -419,7 +421,7 @@ def _note_late(
     ctl[LATE_COUNT] += 1
 
 
-@compiled
+@inlined
 def _bar_of(state: Int64s, bars: Int64s, ctl: Int64s, slot: int, minute: int) -> int:
     """Return where the symbol's bar of that minute begins in the log; begin it if there is none.
 
@@ -429,7 +431,12 @@ def _bar_of(state: Int64s, bars: Int64s, ctl: Int64s, slot: int, minute: int) ->
     place = state[r + NEWEST_BAR]
     newer = -1
     bound = np.int64(2**62)
+    steps = 0
     while place != 0:
+        steps += 1
+        if steps > MOST_STEPS:
+            # No market trades so far back so often: the store puts it where it belongs.
+            return -1
         c: int = (place - 1) * BAR_WIDTH
         found = bars[c + BAR_MINUTE]
         if bars[c + BAR_SLOT] != slot or found >= bound:
@@ -463,7 +470,7 @@ def _bar_of(state: Int64s, bars: Int64s, ctl: Int64s, slot: int, minute: int) ->
     return c
 
 
-@compiled
+@inlined
 def _set_bar(bars: Int64s, c: int, ts: int, price: int) -> None:
     """Let a new bar begin with its first trade."""
     bars[c + BAR_OPEN] = price
@@ -474,7 +481,7 @@ def _set_bar(bars: Int64s, c: int, ts: int, price: int) -> None:
     bars[c + BAR_LAST_NS] = ts
 
 
-@compiled
+@inlined
 def _mark_dirty(bars: Int64s, c: int, ctl: Int64s, dirty: Int64s) -> None:
     if bars[c + BAR_FLAGS] & BAR_DIRTY == 0:
         bars[c + BAR_FLAGS] |= BAR_DIRTY
@@ -482,7 +489,7 @@ def _mark_dirty(bars: Int64s, c: int, ctl: Int64s, dirty: Int64s) -> None:
         ctl[DIRTY_COUNT] += 1
 
 
-@compiled
+@inlined
 def _add_to_bar(bars: Int64s, c: int, ts: int, price: int, size: int) -> None:
     if price > bars[c + BAR_HIGH]:
         bars[c + BAR_HIGH] = price
@@ -499,13 +506,13 @@ def _add_to_bar(bars: Int64s, c: int, ts: int, price: int, size: int) -> None:
     _add_money(bars, c, BAR_DOLLARS, BAR_NANOS, price, size)
 
 
-@compiled
+@inlined
 def _count_bar(state: Int64s, r: int, ctl: Int64s, ts: int) -> None:
     if ctl[PRE_NS] <= ts < ctl[POST_END_NS]:
         state[r + BAR_COUNT] += 1
 
 
-@compiled
+@inlined
 def _apply_trade(
     state: Int64s,
     bars: Int64s,
@@ -549,7 +556,7 @@ def _apply_trade(
         _note_late(ctl, late, slot, ts, price, size, why)
 
 
-@compiled
+@inlined
 def _note_print(ctl: Int64s, prints: Int64s, ts: int, price: int, size: int, side: int) -> None:
     at = ctl[PRINTS] & (PRINT_ROOM - 1)
     prints[at, PRINT_NS] = ts
@@ -559,7 +566,7 @@ def _note_print(ctl: Int64s, prints: Int64s, ts: int, price: int, size: int, sid
     ctl[PRINTS] += 1
 
 
-@compiled
+@inlined
 def _counts_row_trade(state: Int64s, r: int, ts: int) -> bool:
     """Whether a `T` row makes bars here: not where the symbol's trades come as trade records."""
     if state[r + SOURCE] == FROM_TRADES:
@@ -574,7 +581,7 @@ def _counts_row_trade(state: Int64s, r: int, ts: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def _counts_trade_record(state: Int64s, r: int, ts: int) -> bool:
     """Whether a trade record is new: the `T` rows before it may have brought the same trades."""
     if state[r + SOURCE] != FROM_TRADES:
@@ -589,7 +596,7 @@ def _counts_trade_record(state: Int64s, r: int, ts: int) -> bool:
     return False
 
 
-@compiled
+@inlined
 def _good_trade(ctl: Int64s, price: int, size: int) -> bool:
     if price <= 0 or price >= MAX_PRICE:
         ctl[BAD_PRICES] += 1
@@ -597,7 +604,7 @@ def _good_trade(ctl: Int64s, price: int, size: int) -> bool:
     return size > 0
 
 
-@compiled
+@inlined
 def _apply_ohlcv(
     buf: Bytes,
     at: int,
@@ -677,7 +684,7 @@ def _apply_ohlcv(
             _add_money(state, r, DOLLARS, NANOS, (high + low + close) // 3, volume)
 
 
-@compiled
+@inlined
 def _replace_bar(
     state: Int64s,
     bars: Int64s,
@@ -737,7 +744,7 @@ def _replace_bar(
     return True
 
 
-@compiled
+@inlined
 def _heal_bar(
     buf: Bytes,
     at: int,
@@ -782,7 +789,7 @@ def replace_bars(
     return done
 
 
-@compiled
+@inlined
 def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
     if rtype == 0x01:
         is_trade: bool = buf[at + 28] == ACTION_T
@@ -790,7 +797,7 @@ def _makes_bar(buf: Bytes, at: int, rtype: int) -> bool:
     return rtype < 0xC3
 
 
-@compiled
+@inlined
 def _log_waits(bars: Int64s, ctl: Int64s) -> int:
     """Why the next place of the log cannot be written: `FLUSH`, `GROW`, or 0 where it can."""
     c = int(ctl[BARS_HEAD]) * BAR_WIDTH
@@ -801,7 +808,7 @@ def _log_waits(bars: Int64s, ctl: Int64s) -> int:
     return GROW if minute != 0 and minute > oldest else 0
 
 
-@compiled
+@inlined
 def _mark_row(marks: Int64s, key: int) -> int:
     """Return the row of a record type and publisher, a new one to one not seen before.
 
@@ -816,7 +823,7 @@ def _mark_row(marks: Int64s, key: int) -> int:
     return -1
 
 
-@compiled
+@inlined
 def _repeats(marks: Int64s, row: int, ts: int) -> bool:
     """Whether the stream brought this record before it was taken up again."""
     skip_ns = marks[row, MARK_SKIP_NS]
@@ -839,7 +846,7 @@ def _repeats(marks: Int64s, row: int, ts: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def _note_watermark(marks: Int64s, row: int, ts: int) -> None:
     if ts > marks[row, MARK_NS]:
         marks[row, MARK_NS] = ts
@@ -851,7 +858,7 @@ def _note_watermark(marks: Int64s, row: int, ts: int) -> None:
         marks[row, MARK_LATE] += 1
 
 
-@compiled
+@inlined
 def least_length(rtype: int) -> int:
     """Return the bytes a market record of this type must have, 0 for every other type."""
     if rtype == 0x01 or rtype == 0xC3 or rtype == 0xC4:
@@ -863,7 +870,7 @@ def least_length(rtype: int) -> int:
     return 0
 
 
-@compiled
+@inlined
 def _event_time(buf: Bytes, at: int, rtype: int) -> int:
     """`ts_recv`, else `ts_event`, of a market record; for a bar its interval's last nanosecond.
 
@@ -882,7 +889,7 @@ def _event_time(buf: Bytes, at: int, rtype: int) -> int:
     return ts
 
 
-@compiled
+@inlined
 def _agreeing_time(buf: Bytes, at: int, end: int, limit: int, most: int) -> int:
     """Look past the record at `at` for the next time: 1 it is between the limits too, 0 it is not.
 
@@ -904,7 +911,7 @@ def _agreeing_time(buf: Bytes, at: int, end: int, limit: int, most: int) -> int:
     return -1
 
 
-@compiled
+@inlined
 def _locate(buf: Bytes, ctl: Int64s, state: Int64s, ids: UInt64s, at: int, place: int) -> int:
     """Find the slot of the record at `at` ahead of its turn and have its memory fetched.
 
@@ -924,7 +931,7 @@ def _locate(buf: Bytes, ctl: Int64s, state: Int64s, ids: UInt64s, at: int, place
     return at + np.int64(buf[at]) * 4
 
 
-@compiled
+@inlined
 def _see(state: Int64s, slot: int, ctl: Int64s, seen: Int64s) -> None:
     """Note that the symbol had a record in this second."""
     r = slot * STATE_WIDTH
@@ -1022,7 +1029,7 @@ def state_columns(state: Int64s, ns: int, columns: Int64s) -> None:
             columns[f, slot] = 0
 
 
-@compiled
+@inlined
 def _beyond(state: Int64s, levels: Int64s, slot: int, ts: int) -> bool:
     """Whether a record has brought one of the symbol's prices to a level."""
     r = slot * STATE_WIDTH

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.market.compiled import borrowed, compiled
+from stockscan_tui.market.compiled import borrowed, compiled, inlined
 from stockscan_tui.market.dbn import HEADER_BYTES
 from stockscan_tui.market.kernel import (
     AGREEING_NS,
@@ -77,7 +77,7 @@ def _row_of(table: Int64s, key: int, guess: int) -> int:
     return -1
 
 
-@compiled
+@inlined
 def _is_new(table: Int64s, row: int, ts: int) -> bool:
     """Whether a record of this time is not one of those seen; notes it if so."""
     if ts < table[row, SKIP_NS]:
@@ -93,7 +93,7 @@ def _is_new(table: Int64s, row: int, ts: int) -> bool:
     return True
 
 
-@compiled
+@inlined
 def _keep(buf: Bytes, at: int, out: int, length: int) -> int:
     """Move the record at `at` to the end of the new ones; returns their new end."""
     if at != out:
@@ -102,7 +102,7 @@ def _keep(buf: Bytes, at: int, out: int, length: int) -> int:
     return out + length
 
 
-@compiled
+@inlined
 def _belief(buf: Bytes, at: int, end: int, clock: int, ts: int, final: int) -> int:
     """Whether the time of the record at `at` is believed: 1, 0, or -1 where more must come first.
 

@@ -21,6 +21,7 @@ from stockscan_tui.feed.outdated import remove_recordings
 from stockscan_tui.log import LOG
 from stockscan_tui.market.calendar import SECOND_NS, Session
 from stockscan_tui.market.text import printable
+from stockscan_tui.memory import give_back
 from stockscan_tui.store.pruning import Limits
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ class Housekeeping:
         if today is None or today == self._pruned or not self._closed():
             return
         self._pruned = today
+        # It can take a quarter of a second, for which others who want memory wait.
+        give_back()
         self._writer.prune(
             Limits(today - timedelta(days=keep.bars), today - timedelta(days=keep.alerts))
         )

@@ -317,17 +317,20 @@ class LiveRun(Run):
             picture = past.snapshot()
             self._leap = (picture.leap if picture is not None else self._leap) + 1
             past.leave()
-            self._left.append(past)
+            self._then = None
+            self._left = [each for each in (*self._left, past) if each.running]
 
     def set_speed(self, speed: float) -> None:
         """Play the past at `speed` event seconds per second; a live feed has the speed it has."""
-        if self._past is not None and self._past.engine is not None:
-            self._past.engine.set_speed(speed)
+        engine = self._past.engine if self._past is not None else None
+        if engine is not None:
+            engine.set_speed(speed)
 
     def set_paused(self, paused: bool) -> None:
         """Pause the past, or go on; a live feed goes on."""
-        if self._past is not None and self._past.engine is not None:
-            self._past.engine.set_paused(paused)
+        engine = self._past.engine if self._past is not None else None
+        if engine is not None:
+            engine.set_paused(paused)
 
     def focus(self, symbol: str | None) -> None:
         """Let the next pictures carry the bars of `symbol`."""
@@ -339,8 +342,9 @@ class LiveRun(Run):
     def want(self, indicators: frozenset[IndicatorKey]) -> None:
         """Let the next pictures carry these indicators, and no others."""
         super().want(indicators)
-        if self._past is not None and self._past.engine is not None:
-            self._past.engine.want(indicators)
+        engine = self._past.engine if self._past is not None else None
+        if engine is not None:
+            engine.want(indicators)
 
     def know_own(self, own: Own) -> None:
         """Let the next pictures carry the user's watchlists and table."""

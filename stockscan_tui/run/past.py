@@ -5,6 +5,7 @@ What was recorded is played as it came; of what was not, there are the minute ba
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 from collections.abc import Callable
@@ -98,7 +99,8 @@ class Past:
 
     def snapshot(self) -> Snapshot | None:
         """Return its newest picture, None before the first."""
-        picture = self._engine.snapshot() if self._engine is not None else None
+        engine = self._engine
+        picture = engine.snapshot() if engine is not None else None
         if picture is not None and picture.leap and picture is not self._picture:
             self._picture = picture
             line = picture.timeline
@@ -135,6 +137,11 @@ class Past:
             if self._engine is not None:
                 self._engine.know_own(own)
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not come to its end."""
+        return self._thread.is_alive()
+
     def leave(self) -> None:
         """End it; returns at once."""
         self._leaving.set()
@@ -159,6 +166,8 @@ class Past:
         finally:
             if scratch is not None:
                 scratch.close()
+            # An engine's parts know one another, and the collector does not see how large they are.
+            gc.collect()
 
     def _play(self, scratch: Scratch) -> None:
         engine = self._opened(scratch)
@@ -180,6 +189,8 @@ class Past:
         finally:
             engine.stop()
             engine.join(STOP_S)
+            with self._lock:
+                self._engine = self._picture = self._shown = None
 
     def _opened(self, scratch: Scratch) -> ReplayEngine:
         present, picture = self._present, self._present.picture

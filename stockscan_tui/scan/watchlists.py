@@ -25,7 +25,8 @@ _COMMENT = re.compile(r"(?:^|(?<=\s))#.*")
 _SECTION = re.compile(r"###[^,\n]*")
 _WORD = re.compile(r"[^\s,;]+")
 _SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9.#+=^*$/-]{0,20}")
-_EXCHANGE = re.compile(r"[A-Z][A-Z0-9_]*:")
+# Anchored: looked for everywhere, a long word would take the square of its length.
+_EXCHANGE = re.compile(r"\A[A-Z][A-Z0-9_]*:")
 _HEADERS = frozenset({"SYMBOL", "SYMBOLS", "TICKER", "TICKERS"})
 # Windows opens devices by these names.
 _DEVICES = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
@@ -171,11 +172,6 @@ class Watchlists:
 
     def import_from(self, path: Path, name: str) -> Imported:
         """Add the symbols of any text file to a list, which is made if it is not there."""
-        try:
-            if path.stat().st_size > IMPORT_BYTES:
-                raise UsageError(f"{printable(path)} is too large for a list of symbols.")
-        except OSError as error:
-            raise _failed(path, "read", error) from error
         found = read_symbols(_text(path))
         if not found.symbols:
             raise UsageError(f"{printable(path)} names no symbol. Give a text with one a line.")
@@ -268,7 +264,11 @@ def _checked_symbol(symbol: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(IMPORT_BYTES + 1)
+        if len(content) > IMPORT_BYTES:
+            raise UsageError(f"{printable(path)} is too large for a list of symbols.")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise _failed(path, "read", error) from error
     except UnicodeDecodeError as error:

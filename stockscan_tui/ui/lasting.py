@@ -8,9 +8,11 @@ from typing import Any
 
 from rich.text import Text
 from textual.app import App, ReturnType
+from textual.await_complete import AwaitComplete
 from textual.driver import Driver
 
 from stockscan_tui.market.text import printable
+from stockscan_tui.ui.forgetting import forget_drawn
 
 
 class LastingApp(App[ReturnType]):
@@ -31,6 +33,11 @@ class LastingApp(App[ReturnType]):
     def leave_soon(self) -> None:
         """Let it end; may be called from any thread, and from a signal handler."""
         self._told_to_leave.set()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave a screen, and let go of what was drawn of those that were left before."""
+        forget_drawn()
+        return super().pop_screen()
 
     def _fatal_error(self) -> None:
         """End after a defect as Textual does, but tell no variables: a key may be among them."""

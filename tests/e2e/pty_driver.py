@@ -118,9 +118,9 @@ class Terminal:
         end_s = time.monotonic() + timeout_s
         while not (done() if callable(done) else done in plain(self.written[start:])):
             if not self.pump(0.1) and self.process.poll() is not None:
-                raise TimeoutError(f"it ended with {self.process.returncode}: {self._tail()}")
+                raise TimeoutError(f"it ended with {self.process.returncode}: {self.tail()}")
             if time.monotonic() > end_s:
-                raise TimeoutError(f"not seen: {done!r}; {self._tail()}")
+                raise TimeoutError(f"not seen: {done!r}; {self.tail()}")
 
     def settle(self, quiet_s: float = 0.3, timeout_s: float = 30.0) -> None:
         """Read until it writes nothing for that long."""
@@ -138,7 +138,7 @@ class Terminal:
         while (status := self.process.poll()) is None:
             self.pump(0.05)
             if time.monotonic() > end_s:
-                raise TimeoutError(f"it does not end: {self._tail()}")
+                raise TimeoutError(f"it does not end: {self.tail()}")
         while self.pump():
             pass
         return status
@@ -156,7 +156,8 @@ class Terminal:
             left.add("line discipline")
         return left
 
-    def _tail(self) -> str:
+    def tail(self) -> str:
+        """Return the end of what it wrote, without escape sequences."""
         return plain(self.written[-4000:])[-1500:]
 
 

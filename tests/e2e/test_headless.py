@@ -285,7 +285,8 @@ def test_a_reader_that_goes_away_is_no_failure(folder: Path, day: Path) -> None:
         capture_output=True, text=True, env=environment(folder), check=False,
     )  # fmt: skip
     assert done.returncode == 0
-    assert done.stderr == ""
+    # A first start says that it compiles.
+    assert [line for line in done.stderr.splitlines() if "compiling once" not in line] == []
     assert json.loads(done.stdout)["type"] == "leader"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable
 from datetime import time as clock_time
 from pathlib import Path
@@ -192,6 +193,31 @@ def test_a_past_that_breaks_off_says_so(
         picture = until(lambda p: bool(p.health.problems), run)
         assert "it cannot be read" in picture.health.problems[-1]
         assert picture.feed.goal_ns == 0
+    finally:
+        run.close()
+        gateway.close()
+
+
+def test_nothing_is_kept_of_a_past_that_was_left(day: Path, folder: Path) -> None:
+    gateway, run = run_of(day, folder, record=True)
+    try:
+        until(lambda picture: picture.health.quotes == 60_000, run)
+        recorder = run._recorder
+        assert recorder is not None
+        until(lambda _: 0 < sum(recorder.recorded(DAY).values()) == recorder.bytes_written, run)
+        left: list[weakref.ref[ReplayEngine]] = []
+        for goal in (GOAL, LATER):
+            run.seek(goal)
+            until(there, run)
+            past = run._past
+            assert past is not None
+            assert past.engine is not None
+            left.append(weakref.ref(past.engine))
+            run.to_now()
+            until(lambda picture: picture.feed.phase in LIVE_PHASES, run)
+            past.join(30)
+        assert [engine() for engine in left] == [None, None]
+        assert len(run._left) <= 1
     finally:
         run.close()
         gateway.close()

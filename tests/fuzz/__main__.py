@@ -6,6 +6,7 @@ Each part runs in a process of its own, so that one that dies or hangs is a find
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import queue
 import resource
@@ -22,7 +23,7 @@ from tests.fuzz import compiled
 from tests.fuzz.part import Part, Tally, explore, faults_of, keep_finding
 
 GROUPS = ("dbn", "gateway", "expression", "files", "keys")
-SILENT_S = 240.0
+SILENT_S = 900.0
 MEMORY_BYTES = 12 << 30
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +31,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 def parts_of(group: str) -> tuple[str, ...]:
     """Return the names of a group's parts."""
     if group == "dbn":
-        return (compiled.NAME, "sift", "control", "frames", "state", "dbn-file", "play")
+        return (compiled.NAME, "sift", "tape", "control", "frames", "state", "dbn-file", "play")
     if group == "files":
         return ("config", "variables", "rules", "watchlist", "symbols", "closes", "key", "kept")
     return ("gateway", "client", "http") if group == "gateway" else (group,)
@@ -71,12 +72,16 @@ def _work(given: argparse.Namespace) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     findings, current = given.findings, given.findings / f"{given.part}.current"
     if given.part == compiled.NAME:
-        tally = compiled.explore(given.cases, given.seed, findings, current, _say)
+        tally = compiled.explore(
+            given.cases, given.seed, findings, current, _say, most_s=given.seconds
+        )
     else:
         part = part_named(given.part)
         with TemporaryDirectory() as folder:
             part.setup(Path(folder))
-            tally = explore(part, given.cases, given.seed, findings, current.write_bytes, _say)
+            tally = explore(
+                part, given.cases, given.seed, findings, current.write_bytes, _say, given.seconds
+            )
     _say(tally)
     for place, path in tally.findings.items():
         print(f"FINDING {path}: {place}", flush=True)
@@ -90,6 +95,7 @@ def _run_part(name: str, cases: int, given: argparse.Namespace) -> Result:
     """Run one part in a process of its own, and watch it."""
     command = [sys.executable, "-m", "tests.fuzz", "--part", name, "--cases", str(cases)]
     command += ["--seed", str(given.seed), "--findings", str(given.findings)]
+    command += ["--seconds", str(given.seconds)]
     environment = dict(os.environ)
     if given.bounds:
         cache = given.findings / "bounds-cache"
@@ -154,6 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("group", nargs="?", choices=(*GROUPS, "all"), default="all")
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of a part, at most")
     parser.add_argument("--bounds", action="store_true", help="compile with checks of bounds")
     parser.add_argument("--part", help="one part alone, in this process")
     parser.add_argument("--only", help="one part of the group, at the share of one")

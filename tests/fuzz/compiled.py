@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import time
 import traceback
@@ -17,6 +18,7 @@ from tests.fuzz.dice import dice_of
 from tests.fuzz.mutate import ROOM
 from tests.fuzz.part import Tally, keep_finding
 from tests.fuzz.walk import KNOBS
+from tests.fuzz.world import new_world
 
 NAME = "walk"
 CALL_CASES = 20_000
@@ -39,7 +41,7 @@ def fault_of(case: bytes) -> str:
     stream = np.frombuffer(case[_HEAD : _HEAD + int(head[0])], np.uint8)
     buf[: len(stream)] = stream
     try:
-        one, other = walk.new_world(), walk.new_world()
+        one, other = new_world(), new_world()
         return walk.FAULTS[walk.case_fault(one, other, buf, len(stream), head[1:])]
     except (IndexError, ValueError) as error:
         return "".join(traceback.format_exception(error))
@@ -65,14 +67,16 @@ def explore(
     progress: Callable[[Tally], None] = lambda _tally: None,
     *,
     compiled: bool = True,
+    most_s: float = math.inf,
 ) -> Tally:
     """Hunt through the compiled loop; as `part.explore`, a million times as fast where compiled."""
     call: Any = numba.njit(nogil=True, error_model="numpy")(hunt.hunt) if compiled else hunt.hunt
     pool = pool_at(current, seed)
-    one, other = walk.new_world(), walk.new_world()
+    one, other = new_world(), new_world()
     dice = dice_of(seed)
     tally = Tally()
-    while tally.cases < cases:
+    begun = time.monotonic()
+    while tally.cases < cases and time.monotonic() - begun < most_s:
         count = min(CALL_CASES, cases - tally.cases)
         begin = time.thread_time()
         fault, said = 0, ""

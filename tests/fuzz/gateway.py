@@ -9,6 +9,7 @@ import asyncio
 import gc
 import math
 import random
+import resource
 import socket
 import struct
 import threading
@@ -39,9 +40,9 @@ IMPATIENT = Patience(
     longest_retry_s=0.05,
     look_s=0.02,
 )
-# What a connection may cost our side.
+# What a connection may send, and what a case may cost our side.
 MOST_FLOOD = 24 << 20
-MOST_MB = 900.0
+MOST_MB = 500.0
 _GREETING = b"lsg_version=0.9\n"
 _CRAM = b"cram=abcdefghijkl\n"
 _RECORDS = wire.trades([(wire.OPEN_NS + n, 1 + n % 3, 10.0, 5) for n in range(20)]).tobytes()
@@ -177,25 +178,29 @@ class Liar:
                 self.heard += piece
 
 
-def _peak_mb() -> float:
-    import resource
-
+def peak_mb() -> float:
+    """Return the most memory that the process has had so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def check_memory(before_mb: float, most_mb: float = MOST_MB) -> None:
+    """Raise WrongError where the process had more memory than before by more than allowed."""
+    if (more := peak_mb() - before_mb) > most_mb:
+        raise WrongError(f"{more:.0f} MB more of memory")
 
 
 def _client(case: bytes) -> None:
     """Whatever a gateway does, the client goes on or is refused, says so, and can be ended."""
-    before = set(threading.enumerate())
+    before, before_mb = set(threading.enumerate()), peak_mb()
     with Liar(case) as liar:
         run = capture(liar.port, patience=IMPATIENT)
-        stream = run.engine._streams[0] if hasattr(run.engine, "_streams") else None
+        stream = run.feed._streams[0]
         end = time.monotonic() + 1.2
         while time.monotonic() < end and liar.served < 2:
-            if not run.engine.running or (stream and stream.status.link is Link.REFUSED):
+            if not run.engine.running or stream.status.link is Link.REFUSED:
                 break
             time.sleep(0.005)
-        said = [*run.engine.health().problems, run.engine.failure()]
-        said += [stream.status.sentence] if stream else []
+        said = [*run.engine.health().problems, run.engine.failure(), stream.status.sentence]
         error = run.engine._error
         run.feed.stop()
         run.engine.stop()
@@ -209,8 +214,7 @@ def _client(case: bytes) -> None:
         raise WrongError("the key was said in clear")
     if any(len(text) > 2_000 for text in said):
         raise WrongError(f"a sentence of {max(map(len, said))} characters")
-    if (peak := _peak_mb()) > MOST_MB:
-        raise WrongError(f"{peak:.0f} MB of memory")
+    check_memory(before_mb)
     if left := threads_left(before):
         raise WrongError(f"threads are left behind: {left}")
 
@@ -269,7 +273,7 @@ def _asks() -> Sequence[bytes]:
 
 def _server(case: bytes) -> None:
     """Whatever a client sends, the gateway goes on and serves the next one."""
-    gateway = _GATEWAYS[0]
+    gateway, before_mb = _GATEWAYS[0], peak_mb()
     _BROKEN.clear()
     liar = Liar.__new__(Liar)
     liar.heard, liar._stopped = bytearray(), threading.Event()
@@ -285,8 +289,7 @@ def _server(case: bytes) -> None:
     gc.collect(1)
     if _BROKEN:
         raise WrongError(f"a session broke: {_BROKEN[0]}")
-    if (peak := _peak_mb()) > MOST_MB:
-        raise WrongError(f"{peak:.0f} MB of memory")
+    check_memory(before_mb)
 
 
 def _spoil(rng: random.Random, case: bytes, other: bytes) -> bytes:

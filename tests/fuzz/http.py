@@ -18,14 +18,13 @@ import zstandard
 from stockscan_tui.feed.history import History, HistoryError
 from stockscan_tui.market.dbn import RType
 from tests import wire
-from tests.fuzz.gateway import DRIP, FLOOD, SAY, Liar, _peak_mb, step, steps_of
+from tests.fuzz.gateway import DRIP, FLOOD, SAY, Liar, check_memory, peak_mb, step, steps_of
 from tests.fuzz.part import Part, WrongError, spoilt
 from tests.streaming import KEY
 
 TIMEOUT_S = 0.5
 # Longer than this no call may take, whatever comes.
 LONGEST_S = 8.0
-MOST_MB = 1_200.0
 _OK = b"HTTP/1.1 200 OK\r\n"
 _DAY = date(2026, 6, 15)
 _RANGE = {"start": "2020-01-01T00:00:00Z", "end": "2026-06-17T00:00:00Z"}
@@ -118,7 +117,7 @@ def _setup(_folder: Path) -> None:
 
 
 def _run(case: bytes) -> None:
-    other = _OTHER[0]
+    other, before_mb = _OTHER[0], peak_mb()
     other.heard.clear()
     case = b"".join(
         step(kind, payload.replace(b"%(port)", b"%d" % other.port))
@@ -145,8 +144,7 @@ def _run(case: bytes) -> None:
         raise WrongError("the key was sent elsewhere")
     if took_s > LONGEST_S:
         raise WrongError(f"it took {took_s:.1f} s")
-    if (peak := _peak_mb()) > MOST_MB:
-        raise WrongError(f"{peak:.0f} MB of memory")
+    check_memory(before_mb)
 
 
 def _spoil(rng: random.Random, case: bytes, other: bytes) -> bytes:

@@ -11,7 +11,8 @@ from stockscan_tui.market import kernel as k
 from tests.fuzz import walk
 from tests.fuzz.dice import Bytes, Int64s, either, roll
 from tests.fuzz.mutate import ROOM, mutate
-from tests.fuzz.walk import CAPACITY, KNOBS, World
+from tests.fuzz.walk import KNOBS
+from tests.fuzz.world import CALLS, CAPACITY, LOG, MARK_ROWS, MINUTES, REASONS, World
 
 POOL = 8_192
 _MAP = 1 << 20
@@ -71,10 +72,10 @@ def _features(world: World, features: Int64s) -> None:
         features[place] = _size(ctl[_COUNTED[place]])
     at = len(_COUNTED)
     features[at : at + 10] = 0
-    features[at] = found[walk.REASONS]
-    features[at + 1] = _size(found[walk.CALLS])
-    features[at + 2] = _size(found[walk.MINUTES])
-    features[at + 3] = found[walk.LOG]
+    features[at] = found[REASONS]
+    features[at + 1] = _size(found[CALLS])
+    features[at + 2] = _size(found[MINUTES])
+    features[at + 3] = found[LOG]
     for slot in range(CAPACITY):
         r = slot * k.STATE_WIDTH
         features[at + 4] |= 1 << world.state[r + k.SOURCE]
@@ -82,12 +83,12 @@ def _features(world: World, features: Int64s) -> None:
             world.state[r + k.FIRST_MARK] != 0
         )
         features[at + 6] = max(features[at + 6], _size(world.state[r + k.ROW_TRADE_COUNT]))
-    for bar in range(found[walk.LOG]):
+    for bar in range(found[LOG]):
         c = bar * k.BAR_WIDTH
         features[at + 7] |= 1 << (world.bars[c + k.BAR_FLAGS] & 15)
         features[at + 8] += world.bars[c + k.BAR_BEFORE] != 0
     features[at + 8] = _size(features[at + 8])
-    for row in range(walk.MARK_ROWS):
+    for row in range(MARK_ROWS):
         features[at + 9] += (world.marks[row, k.MARK_LATE] > 0) + 4 * (
             world.marks[row, k.MARK_BEYOND_NS] > 0
         )
@@ -100,10 +101,10 @@ def _news(pool: Pool, features: Int64s) -> int:
     for one in range(_FEATURES):
         for other in range(one, _FEATURES):
             place = (
-                (one * _FEATURES + other) * 2_654_435_761
+                (one * _FEATURES + other) * 2_654_435
                 + features[one] * 40_503
                 + features[other] * 7_368_787
-            ) % _MAP
+            ) & (_MAP - 1)
             if pool.seen[place] == 0:
                 pool.seen[place] = 1
                 fresh += 1

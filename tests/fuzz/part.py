@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import threading
@@ -18,7 +19,7 @@ from typing import Any, Self
 LONGEST_S = 1.0
 # So many cases are watched line by line at first, and one in `WATCH_EVERY` of the others.
 WATCHED = 1_500
-WATCH_EVERY = 12
+WATCH_EVERY = 30
 MOST_KEPT = 4_000
 _PROJECT = "/stockscan_tui/"
 
@@ -164,6 +165,7 @@ def explore(
     findings: Path,
     note: Callable[[bytes], None] = lambda _case: None,
     progress: Callable[[Tally], None] = lambda _tally: None,
+    most_s: float = math.inf,
 ) -> Tally:
     """Run a part's seeds and what can be made of them; cases that reach new lines are kept.
 
@@ -174,14 +176,17 @@ def explore(
         findings: Where cases go that show a fault, one of each kind.
         note: Told of each case before it runs, in case nothing is told after it.
         progress: Told how far it is, now and then.
+        most_s: For how long at most.
     """
     rng = random.Random(seed)
     pool = list(part.seeds())
     waiting = pool[::-1]
     known: set[tuple[CodeType, int, int]] = set()
     tally = Tally()
-    told = time.monotonic()
+    begun = told = time.monotonic()
     for number in range(cases):
+        if time.monotonic() - begun > most_s:
+            break
         if waiting:
             case = waiting.pop()
         elif part.spoil is not None and rng.random() < 0.8:

@@ -22,10 +22,11 @@ from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.file_summary import file_summary
 from stockscan_tui.feed.reference import read_closes
 from stockscan_tui.feed.zstd_frames import FrameWalker
-from stockscan_tui.market import checkpoint
+from stockscan_tui.market import checkpoint, consolidated
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market import seen as sieve
-from stockscan_tui.market.dbn import RType
+from stockscan_tui.market.consolidated import ConsolidatedVolume
+from stockscan_tui.market.dbn import STATISTICS_DTYPE, RType
 from stockscan_tui.market.seen import Seen, Sifted
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.symbols import InstrumentIds
@@ -194,6 +195,58 @@ def _sift(case: bytes) -> None:
         raise WrongError("more is new when it comes again")
 
 
+def _tape(case: bytes) -> None:
+    """The whole tape's volume: the same totals, in whatever pieces the statistics come."""
+    totals = []
+    for size in (len(case) + 1, 61):
+        for version in (1, 3):
+            tape = ConsolidatedVolume(weekdays())
+            tape.begin_day(weekdays().day(wire.DAY))
+            ids = InstrumentIds()
+            tape.name(ids, ((number, f"S{number}") for number in range(8)))
+            position, end = 0, 0
+            while end < len(case):
+                end = min(end + size, len(case))
+                position = _tape_walked(tape, case, position, end, ids, version)
+                if position < 0:
+                    break
+            totals.append(
+                (tape.taken, tape.by_slot([f"S{number}" for number in range(8)]).tolist())
+            )
+    if repr(totals[:2]) != repr(totals[2:]):
+        raise WrongError(f"whole {totals[:2]}, in pieces {totals[2:]}")
+
+
+def _tape_walked(
+    tape: ConsolidatedVolume, case: bytes, position: int, end: int, ids: InstrumentIds, version: int
+) -> int:
+    """Walk on to the end of the bytes; returns how far, -1 where no record is any more."""
+    data = np.frombuffer(case[:end], np.uint8)
+    while True:
+        reason, at = tape.walk(data, position, end, ids, version)
+        if not position <= at <= end:
+            raise WrongError(f"it walked from {position} to {at} of {end}")
+        position = at
+        if reason == consolidated.CONTROL:
+            position += case[position] * 4
+        elif reason == consolidated.NEXT_DAY:
+            tape.turn()
+        else:
+            return -1 if reason == consolidated.BROKEN else position
+
+
+def _statistics() -> list[bytes]:
+    rows = np.zeros(20, STATISTICS_DTYPE)
+    rows["length"] = STATISTICS_DTYPE.itemsize // 4
+    rows["rtype"] = RType.STATISTICS
+    rows["instrument_id"] = np.arange(20) % 8
+    rows["ts_recv"] = rows["ts_event"] = wire.OPEN_NS + np.arange(20) * 10**12
+    rows["quantity"] = np.arange(20) * 100
+    rows["stat_type"] = consolidated.CLEARED_VOLUME
+    raw = rows.tobytes()
+    return [raw, raw + wire.mapping_record(3, "S9") + raw[:160], *_streams()[:4]]
+
+
 def _control(case: bytes) -> None:
     """Rare records, one by one and as a run of mappings; the library must not end the process."""
     for version in (1, 2, 3):
@@ -303,6 +356,7 @@ def _controls() -> list[bytes]:
 
 PARTS = (
     Part("sift", _sift, _streams, share=0.1, spoil=_spoil_records, most_bytes=ROOM),
+    Part("tape", _tape, _statistics, share=0.02, spoil=_spoil_records, most_bytes=ROOM),
     Part("control", _control, _controls, share=0.05, spoil=_spoil_records, most_bytes=ROOM),
     Part("play", _play, _streams, share=0.001, setup=_folder, spoil=_spoil_records),
     Part("dbn-file", _read_file, _files, _WORDS, 0.01, 60_000, _folder, _spoil_file),

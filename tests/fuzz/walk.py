@@ -5,13 +5,29 @@ What is found wrong is returned as one of `FAULTS`. All of it runs compiled and 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.market import kernel as k
 from tests.fuzz.dice import Bytes, Int64s, either, get, roll
+from tests.fuzz.world import (
+    CALLS,
+    CANARY,
+    CAPACITY,
+    FIRST_BARS,
+    ID_ROOM,
+    LOG,
+    MINUTES,
+    MOST_BARS,
+    NAMED,
+    REASONS,
+    SLOTS,
+    STEPS,
+    STOPPED,
+    World,
+    alike,
+    guarded,
+)
 
 FAULTS = (
     "",
@@ -32,17 +48,6 @@ FAULTS = (
     _FINE, POSITION, CLOCK, ENDLESS, GUARD, SLOT, COUNT, LINK, LOST, BAR, REASON, PIECES, LEVEL,
 ) = range(len(FAULTS))  # fmt: skip
 
-CAPACITY = 12
-# Slots that are never given out: a negative index would reach them.
-SPARE = 4
-FIRST_BARS = 8
-MOST_BARS = 64
-ID_ROOM = 64
-LATE_ROOM = 6
-MARK_ROWS = 4
-EDGE = 16
-CANARY = 0x5A17_C0DE_0BAD_F00D
-
 # knobs: how a case is played
 MARK_MODE = 0
 WATCHING = 1
@@ -57,85 +62,17 @@ SEED = 9
 KNOBS = 10
 
 
-class World(NamedTuple):
-    """The loop's arrays, each with `EDGE` cells beside it that nobody may touch."""
-
-    whole: Int64s
-    ids: NDArray[np.uint64]
-    ctl: Int64s
-    state: Int64s
-    bars: Int64s
-    touched: Int64s
-    dirty: Int64s
-    late: Int64s
-    marks: Int64s
-    prints: Int64s
-    seen: Int64s
-    instants: Int64s
-    levels: Int64s
-    taken: Int64s
-    found: Int64s
-
-
-# What became of a case: counts and marks, which features are made of.
-CALLS, STEPS, NAMED, MINUTES, REASONS, LOG, STOPPED = range(7)
-FOUND = 20
-_SLOTS = CAPACITY + SPARE
-_SHAPES: tuple[tuple[int, ...], ...] = (
-    (k.CTL_WIDTH,),
-    (_SLOTS * k.STATE_WIDTH,),
-    (MOST_BARS * k.BAR_WIDTH,),
-    (_SLOTS,),
-    (CAPACITY,),
-    (LATE_ROOM, k.LATE_WIDTH),
-    (MARK_ROWS, k.MARK_WIDTH),
-    (k.PRINT_ROOM, k.PRINT_WIDTH),
-    (_SLOTS,),
-    (3 * CAPACITY * k.INSTANT_WIDTH,),
-    (_SLOTS * k.LEVEL_WIDTH,),
-)
-
-
-def new_world() -> World:
-    """Return arrays cut out of one block, with guarded cells between them."""
-    sizes = [int(np.prod(shape)) for shape in (*_SHAPES, (ID_ROOM,))]
-    whole = np.full(sum(sizes) + EDGE * (len(sizes) + 1), CANARY, np.int64)
-    views, at = [], EDGE
-    for size, shape in zip(sizes, (*_SHAPES, (ID_ROOM,)), strict=True):
-        views.append(whole[at : at + size].reshape(shape))
-        at += size + EDGE
-    *arrays, ids = views
-    taken = np.zeros((k.BAR_WIDTH, CAPACITY), np.int64)
-    found = np.zeros(FOUND, np.int64)
-    return World._make((whole, ids.view(np.uint64), *arrays, taken, found))
-
-
-_EDGES = np.cumsum([0, *(int(np.prod(shape)) + EDGE for shape in (*_SHAPES, (ID_ROOM,)))])
-
-
-@either
-def guarded(world: World) -> bool:
-    """Return whether all that lies between the arrays is as it was."""
-    for edge in _EDGES:
-        for cell in range(edge, edge + EDGE):
-            if world.whole[cell] != CANARY:
-                return False
-    for cell in range(world.found[LOG] * k.BAR_WIDTH, len(world.bars)):
-        if world.bars[cell] != CANARY:
-            return False
-    return True
-
-
 @either
 def _reset(world: World, knobs: Int64s) -> None:
     world.ctl[:] = 0
     world.state[:] = 0
-    world.bars[:] = CANARY
+    # What the case before used of the log, all of it at first.
+    used = world.found[LOG] if world.found[LOG] != 0 else MOST_BARS
+    world.bars[: used * k.BAR_WIDTH] = CANARY
     world.bars[: FIRST_BARS * k.BAR_WIDTH] = 0
     world.ids[:] = 0
     world.marks[:] = 0
     world.marks[:, k.MARK_KEY] = -1
-    world.prints[:] = 0
     world.levels[:] = k.NO_BELOW
     world.found[:] = 0
     world.found[LOG] = FIRST_BARS
@@ -145,7 +82,7 @@ def _reset(world: World, knobs: Int64s) -> None:
     ctl[k.LEVELS] = knobs[LEVELS]
     ctl[k.FOCUS] = knobs[FOCUS]
     ctl[k.BACKFILLING] = knobs[BACKFILLING]
-    for slot in range(_SLOTS):
+    for slot in range(SLOTS):
         o = slot * k.LEVEL_WIDTH
         far = 10 * k.NANO + slot * k.NANO
         world.levels[o + k.MARK_ABOVE] = far if knobs[LEVELS] == 1 else k.NO_ABOVE
@@ -207,7 +144,7 @@ def _close_minute(world: World, marks: NDArray[np.float64], knobs: Int64s) -> No
     ctl[k.TOUCHED_COUNT] = 0
     world.found[MINUTES] += 1
     if world.found[MINUTES] % 5 == 0 and knobs[SESSION] != 2:
-        for slot in range(_SLOTS):
+        for slot in range(SLOTS):
             for field in range(k.OPEN_NS, k.NANOS + 1):
                 world.state[slot * k.STATE_WIDTH + field] = 0
         ctl[k.SESSION_START_NS] = ctl[k.RESUME_NS]
@@ -271,7 +208,7 @@ def _counts(world: World) -> int:
 def _links(world: World) -> int:
     """Return a fault where a link leads out of the log, or a slot that is not given out is used."""
     log = world.found[LOG]
-    for slot in range(_SLOTS):
+    for slot in range(SLOTS):
         r = slot * k.STATE_WIDTH
         if slot >= CAPACITY:
             for field in range(k.STATE_WIDTH):
@@ -351,7 +288,7 @@ def play(world: World, buf: Bytes, length: int, knobs: Int64s, pieces: bool) -> 
     ctl, found = world.ctl, world.found
     dice = np.zeros(1, np.int64)
     dice[0] = knobs[SEED] + 1
-    marks = np.zeros(_SLOTS, np.float64)
+    marks = np.zeros(SLOTS, np.float64)
     end = 0 if pieces else length
     walked = 0
     while True:
@@ -382,7 +319,7 @@ def play(world: World, buf: Bytes, length: int, knobs: Int64s, pieces: bool) -> 
             return fault
         if reason == k.NEED_BYTES:
             if end < length:
-                end = min(length, end + 1 + roll(dice, 150))
+                end = min(length, end + 1 + roll(dice, 420))
             elif ctl[k.FINAL] == 0:
                 ctl[k.FINAL] = 1
             else:
@@ -401,30 +338,6 @@ def play(world: World, buf: Bytes, length: int, knobs: Int64s, pieces: bool) -> 
         return GUARD
     fault = _links(world)
     return fault if fault != 0 else _flush(world)
-
-
-@either
-def alike(one: World, other: World) -> bool:
-    """Return whether two worlds hold the same, but for how the bytes came."""
-    for field in range(k.PIPE):
-        own = field in (k.POSITION, k.END, k.FINAL, k.RESUME_NS)
-        if not own and one.ctl[field] != other.ctl[field]:
-            return False
-    for at in range(len(one.state)):
-        if one.state[at] != other.state[at]:
-            return False
-    for at in range(len(one.bars)):
-        if one.bars[at] != other.bars[at]:
-            return False
-    for row in range(MARK_ROWS):
-        for field in range(k.MARK_WIDTH):
-            if one.marks[row, field] != other.marks[row, field]:
-                return False
-    for row in range(min(one.ctl[k.PRINTS], k.PRINT_ROOM)):
-        for field in range(k.PRINT_WIDTH):
-            if one.prints[row, field] != other.prints[row, field]:
-                return False
-    return True
 
 
 @either

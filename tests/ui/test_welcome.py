@@ -202,6 +202,7 @@ def test_a_key_for_one_run_is_judged_as_one_that_is_kept(key: str) -> None:
 
 def test_the_key_goes_to_the_live_run_in_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WelcomeApp, "run", lambda _self: Chosen(("live",), KEY))
+    monkeypatch.setattr(welcome, "begin_warming", lambda: None)
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("sys.stdout", Terminal())
     parser = make_parser()

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stockscan_tui.feed import dbn_file
+from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.dbn import TRADE_DTYPE, RType
 from tests import wire
@@ -163,6 +164,32 @@ def test_records_without_a_time_are_counted_and_left_out(tmp_path: Path) -> None
     played = play(file)
     assert played.outcome.health.bad_timestamps == 1
     assert played.sink.bars["S1", wire.OPEN_NS // MINUTE_NS][5] == 3
+
+
+def test_symbols_beyond_what_any_market_has_are_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stockscan_tui.engine.core.MOST_SYMBOLS", 2)
+    symbols = {f"S{number}": number for number in range(1, 6)}
+    rows = [(wire.OPEN_NS + number, number, 10.0, 1) for number in symbols.values()]
+    file = wire.write(tmp_path / "many.dbn", wire.metadata("trades", symbols), wire.trades(rows))
+    played = play(file)
+    volumes = {symbol: bar[5] for (symbol, _), bar in played.sink.bars.items()}
+    assert volumes == {"S1": 1, "S2": 1, "#more": 3}
+    assert any("#more" in problem for problem in played.outcome.health.problems)
+
+
+def test_trades_whose_minutes_run_backwards_cost_no_minutes_of_work(tmp_path: Path) -> None:
+    """Beyond a number of steps back a trade is the store's to place, as any late one is."""
+    count = kernel.MOST_STEPS + 100
+    minutes = [wire.OPEN_NS + (count - n) * MINUTE_NS for n in range(count)]
+    rows = [(ns, 1, 10.0, 1) for ns in minutes]
+    spans = {"S1": [(wire.DAY, wire.DAY.replace(month=7), 1)]}
+    meta = wire.metadata("trades", mappings=spans)
+    file = wire.write(tmp_path / "back.dbn", meta, wire.trades(rows))
+    played = play(file)
+    assert sum(bar[5] for bar in played.sink.bars.values()) == count
+    assert len(played.sink.bars) == count
 
 
 def test_two_times_that_are_years_apart_do_not_agree(tmp_path: Path) -> None:

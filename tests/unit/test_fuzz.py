@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import socket
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from stockscan_tui.cli.parser import parse_symbols
 from stockscan_tui.config.reading import read_settings
 from stockscan_tui.config.rules import read_rules
 from stockscan_tui.errors import InputError, UsageError
@@ -28,16 +30,26 @@ from stockscan_tui.feed.splits import Splits
 from stockscan_tui.feed.zstd_frames import FrameWalker
 from stockscan_tui.market import checkpoint, kernel
 from stockscan_tui.market.state import Market
+from stockscan_tui.scan.watchlists import Watchlists
 from tests import wire
 from tests.fuzz import compiled, expression, gateway, hunt, keys, records, texts, walk
 from tests.fuzz.dice import dice_of
 from tests.fuzz.http import _answer
 from tests.fuzz.part import Part, explore
+from tests.fuzz.world import CAPACITY, new_world
 from tests.playing import weekdays
 from tests.streaming import KEY
 
 # Seconds of processor are shared with all other tests: each part has a few cases here.
-CASES = {"sift": 120, "control": 60, "frames": 120, "state": 12, "dbn-file": 40, "play": 3}
+CASES = {
+    "sift": 120,
+    "tape": 60,
+    "control": 60,
+    "frames": 120,
+    "state": 12,
+    "dbn-file": 40,
+    "play": 3,
+}
 TEXTS = {"watchlist": 20, "key": 30}
 
 
@@ -66,13 +78,13 @@ def test_a_part_has_no_findings(
 def test_what_is_wrong_is_found() -> None:
     """The checks themselves: a guard that is written, a slot that was not given out."""
     pool = compiled.pool_at(None, 3)
-    one, other = walk.new_world(), walk.new_world()
+    one, other = new_world(), new_world()
     length = hunt.make_case(dice_of(3), pool)
     assert walk.case_fault(one, other, pool.buf, length, pool.case) == 0
     one.whole[3] = 0
     assert walk.play(one, pool.buf, length, pool.case, False) == walk.GUARD
     walk._reset(other, pool.case)
-    other.state[walk.CAPACITY * kernel.STATE_WIDTH + kernel.MARK] = 5
+    other.state[CAPACITY * kernel.STATE_WIDTH + kernel.MARK] = 5
     assert walk._links(other) == walk.SLOT
 
 
@@ -230,11 +242,43 @@ def test_a_cut_file_that_holds_gigabytes_of_zeros_takes_little_memory(tmp_path: 
     assert "cut off" in reader.ending.error
 
 
+@pytest.mark.parametrize("content", [b"A\n" * 2_600_000, b"A" * 6_000_000], ids=["lines", "word"])
+def test_a_list_of_symbols_of_any_size_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "symbols.txt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="too large"):
+        parse_symbols(f"@{path}")
+
+
+def test_a_table_of_closes_of_any_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "closes.csv"
+    path.touch()
+    os.truncate(path, 1 << 30)
+    with pytest.raises(InputError, match="too large"):
+        read_closes(path)
+
+
 def test_closes_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference, "MOST_BYTES", 1 << 21)
     path = wire.write(tmp_path / "a.dbn", wire.metadata("ohlcv-1d"), bytes(1 << 23))
     with pytest.raises(InputError, match="of records"):
         read_closes(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"A" * 3_000_000, b"#" * 3_000_000, b"A:" * 1_000_000],
+    ids=("letters", "signs", "colons"),
+)
+def test_a_long_line_of_a_watchlist_takes_no_time(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "main.txt").write_bytes(content)
+    assert Watchlists(tmp_path).symbols("main") == ()
+
+
+def test_a_watchlist_of_any_size_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "main.txt").write_bytes(b"A\n" * 3_000_000)
+    with pytest.raises(UsageError, match="too large"):
+        Watchlists(tmp_path).symbols("main")
 
 
 def _ends_block(walker: FrameWalker, piece: bytes) -> bool:

@@ -23,6 +23,7 @@ from stockscan_tui.market.batch import Batch, CoverageBatch, DayRecord
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_ns
 from stockscan_tui.market.snapshot import Feed, Health
 from stockscan_tui.market.vitals import Vitals
+from stockscan_tui.run import housekeeping
 from stockscan_tui.run.housekeeping import Housekeeping, Keep
 from stockscan_tui.store import snapshot_file
 from stockscan_tui.store.pruning import Limits
@@ -250,6 +251,21 @@ def test_old_days_go_while_the_market_is_closed_only(
     # What the days came to stays.
     assert stored(path, "SELECT count(*) FROM days") == [(4,)]
     assert [each.name for each in recordings.iterdir()] == [new]
+
+
+def test_memory_is_given_back_once_a_night(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    engine, clock = StandIn(), StepClock()
+    monkeypatch.setattr(housekeeping, "give_back", lambda: given.append(engine.event_ns))
+    beside = chores(engine, writer, clock, copies=False, keep=Keep())
+    clock.step(1)
+    engine.event_ns = NIGHT_NS
+    clock.step(1)
+    clock.step(1)
+    beside.close()
+    assert given == [NIGHT_NS]
 
 
 def test_pruning_gives_way_to_batches(path: Path, writer: Writer) -> None:

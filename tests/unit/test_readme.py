@@ -9,7 +9,8 @@ from stockscan_tui.market.metrics import REGISTRY
 from stockscan_tui.scan.expression import Names, parse
 from stockscan_tui.ui.commands import ALERTS, BOARD, EVERYWHERE, HEALTH, REPLAY, RULES, SYMBOL
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_every_metric_stands_in_the_readme() -> None:
@@ -46,3 +47,19 @@ def test_the_readmes_filters_can_be_read() -> None:
         if text not in prose:
             parse(text, names)
     assert len(texts) >= 10
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    heads = {
+        re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-")
+        for head in re.findall(r"(?m)^#+ (.+)$", prose)
+    }
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+    inside = [target[1:] for target in targets if target.startswith("#")]
+    files = [target for target in targets if not target.startswith(("#", "https://"))]
+    assert len(inside) > 20
+    assert [anchor for anchor in inside if anchor not in heads] == []
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    named = set(re.findall(r"(?m)^\[(\w+)\]: https://", prose))
+    assert set(re.findall(r"\]\[(\w+)\]", prose)) == named

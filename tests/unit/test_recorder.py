@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time as wall
+from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -368,6 +368,9 @@ class FullDisk:
             self.went_on.set()
         return count
 
+    def fileno(self) -> int:
+        return self._file.fileno()
+
     def close(self) -> None:
         self._file.close()
 
@@ -415,14 +418,20 @@ def test_a_folder_that_vanishes_is_made_anew(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="an open file cannot be removed")
 def test_a_file_that_is_removed_while_it_grows_is_told_and_another_begun(tmp_path: Path) -> None:
-    folder = tmp_path / "records"
-    recorder = recorder_in(folder, flush_s=0.001)
+    recorder = recorder_in(tmp_path, flush_s=0.001)
+
+    def wait_until(reached: Callable[[], bool]) -> None:
+        end = wall.monotonic() + 30
+        while not reached():
+            assert wall.monotonic() < end
+            wall.sleep(0.001)
+
     recorder.begin("mbp-1", 3, ts_out=False)
     recorder.add("mbp-1", as_bytes(ROWS[:50]))
-    end = wall.monotonic() + 30
-    while not recorder.problems() and wall.monotonic() < end:
-        shutil.rmtree(folder, ignore_errors=True)
-        recorder.add("mbp-1", as_bytes(ROWS[50:60]))
+    wait_until(lambda: recorder.bytes_written > 0 and len(files_in(tmp_path)) == 1)
+    files_in(tmp_path)[0].unlink()
+    recorder.add("mbp-1", as_bytes(ROWS[50:60]))
+    wait_until(lambda: len(recorder.problems()) > 0)
     (problem,) = recorder.problems()
     assert "the file was removed" in problem
     recorder.close(60)

@@ -13,7 +13,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -26,6 +25,7 @@ from stockscan_tui.ui.alerting import Alerting
 from stockscan_tui.ui.commands import ALERTS, EVERYWHERE, REPLAY, bindings
 from stockscan_tui.ui.exporting import Table, write_view
 from stockscan_tui.ui.player import Player
+from stockscan_tui.ui.sheet import Page
 from stockscan_tui.ui.widgets.alerts.choice import Order, Words, words_of
 from stockscan_tui.ui.widgets.alerts.detail import AlertDetail
 from stockscan_tui.ui.widgets.alerts.field import AlertField
@@ -57,7 +57,7 @@ class Left:
     shown_list: str = ""
 
 
-class AlertScreen(Screen[Left]):
+class AlertScreen(Page[Left]):
     """A list, what there is to say of the row under the cursor, and keys to deal with it.
 
     The screen is made once and shown again and again, with its cursor, order and words.

@@ -13,7 +13,6 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.style import Style
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -31,6 +30,7 @@ from stockscan_tui.market.metrics import (
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.format import fit
+from stockscan_tui.ui.sheet import Sheet
 
 # What a column without a width is taken to have, in cells.
 USUAL_WIDTH = 8
@@ -196,7 +196,7 @@ def _said(key: MetricKey) -> str:
     return f"{key} {title_of(key)} {metric_of(key.name).doc}".casefold()
 
 
-class ColumnsScreen(ModalScreen[ColumnsChoice | None]):
+class ColumnsScreen(Sheet[ColumnsChoice | None]):
     """Choose, order and widen the columns of a list; None leaves them as they were.
 
     Args:

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.style import Style
 from textual.widgets import Input, Static
 
@@ -20,6 +19,7 @@ from stockscan_tui.market.text import printable
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.screens.columns import ANYWHERE, linked
 from stockscan_tui.ui.screens.watchlists import path_of
+from stockscan_tui.ui.sheet import Sheet
 
 ENDINGS = {
     ".csv": "a table as text, for spreadsheets",
@@ -34,7 +34,7 @@ EXPORT = (
 )
 
 
-class ExportScreen(ModalScreen[Path | None]):
+class ExportScreen(Sheet[Path | None]):
     """Ask for a file's name; the result is a path in a folder that exists, with a known ending.
 
     A file that is there is returned only when Enter was pressed twice. None writes nothing.

@@ -20,7 +20,6 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input, Static
@@ -36,6 +35,7 @@ from stockscan_tui.feed.file_summary import (
 from stockscan_tui.market.calendar import new_york_time
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
+from stockscan_tui.ui.sheet import Sheet
 
 _KEYS = "Enter opens · Space marks · / filter · h up · ~ home · e path · Esc back"
 _FILTER = "part of a name · Enter keeps it · Esc leaves it"
@@ -163,7 +163,7 @@ class FileList(ScrollView, can_focus=True, inherit_bindings=False):
         return self.get_component_rich_style(f"files--{name}", partial=True)
 
 
-class FilePickerScreen(ModalScreen[tuple[Path, ...] | None]):
+class FilePickerScreen(Sheet[tuple[Path, ...] | None]):
     """A sheet with the files of a folder; its result is the files to open, None for none.
 
     Args:

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from stockscan_tui.errors import UsageError
@@ -18,11 +17,12 @@ from stockscan_tui.market.snapshot import Timeline
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.instant import EXAMPLES, Here, read_instant
+from stockscan_tui.ui.sheet import Sheet
 
 MOST_TYPED = 40
 
 
-class GoToScreen(ModalScreen[int | None]):
+class GoToScreen(Sheet[int | None]):
     """One field over the last lines; the result is an instant in ns since 1970, None to stay.
 
     Args:

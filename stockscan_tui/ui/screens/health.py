@@ -8,13 +8,13 @@ import numpy as np
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 
 from stockscan_tui.market.judgement import judge
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.vitals import Lag
 from stockscan_tui.ui.commands import EVERYWHERE, HEALTH, bindings
 from stockscan_tui.ui.ranking import Ranking
+from stockscan_tui.ui.sheet import Page
 from stockscan_tui.ui.widgets.health.blocks import laid_out
 from stockscan_tui.ui.widgets.health.explanation import Explanation
 from stockscan_tui.ui.widgets.health.figures import arranged
@@ -29,7 +29,7 @@ FULL_FROM = 110
 LOW_UNDER = 16
 
 
-class HealthScreen(Screen[str]):
+class HealthScreen(Page[str]):
     """Five judgements, then every figure behind them; the result is a list to show, or nothing.
 
     Args:

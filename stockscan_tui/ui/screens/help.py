@@ -12,7 +12,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from stockscan_tui.market.limits import LIMITS
@@ -31,6 +30,7 @@ from stockscan_tui.ui.commands import (
     Command,
 )
 from stockscan_tui.ui.marks import MARKS, NOT_OFFICIAL
+from stockscan_tui.ui.sheet import Sheet
 
 Section = tuple[str, Sequence[Command]]
 SECTIONS: tuple[Section, ...] = (
@@ -79,7 +79,7 @@ class Row:
         return sign in self.cells[0].split()
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Sheet[None]):
     """A sheet over what was there; Esc closes it, typing narrows it.
 
     Args:

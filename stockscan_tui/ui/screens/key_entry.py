@@ -12,12 +12,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from stockscan_tui.config import key_path, save_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.text import printable
+from stockscan_tui.ui.sheet import Sheet
 
 # That of `config.save_key`, for a key that is not saved.
 _FORM = re.compile(r"db-[!-~]{29}")
@@ -75,7 +75,7 @@ class _Choice(Static):
         self.post_message(self.Chosen(self.kept))
 
 
-class KeyEntryScreen(ModalScreen[KeyChoice | None]):
+class KeyEntryScreen(Sheet[KeyChoice | None]):
     """A field for a key and what is to become of it; its result is None where it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

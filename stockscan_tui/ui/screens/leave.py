@@ -6,11 +6,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from stockscan_tui.ui.sheet import Sheet
 
-class LeaveScreen(ModalScreen[None]):
+
+class LeaveScreen(Sheet[None]):
     """One line over the board: q stops the capture, Esc goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from stockscan_tui.store.recovery_report import Recovered
+from stockscan_tui.ui.sheet import Sheet
 
 
-class RecoveredScreen(ModalScreen[None]):
+class RecoveredScreen(Sheet[None]):
     """One screen over the board; Enter or Esc closes it.
 
     Args:

@@ -15,7 +15,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
@@ -30,6 +29,7 @@ from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.matching import holds
 from stockscan_tui.ui.ruling import DryRun, Outcome, Trial
 from stockscan_tui.ui.screens.columns import linked
+from stockscan_tui.ui.sheet import Sheet
 from stockscan_tui.ui.widgets.filter_field import FilterField
 
 USUAL_COOLDOWN_S = 900.0
@@ -103,7 +103,7 @@ def _day(day: date, today: date | None) -> str:
     return f"{day:%A}" if recent else f"{day:%a} {day.day} {day:%b}"
 
 
-class RuleFromFilterScreen(ModalScreen[Rule | None]):
+class RuleFromFilterScreen(Sheet[Rule | None]):
     """Asks for a rule's name, condition and cooldown; the result is the rule, None leaves all.
 
     Below, in the background, stands what it would have done on the last saved sessions.

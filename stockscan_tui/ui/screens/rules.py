@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from stockscan_tui.clock import Clock
@@ -24,6 +23,7 @@ from stockscan_tui.ui.screens.rule_from_filter import (
     USUAL_COOLDOWN_S,
     RuleFromFilterScreen,
 )
+from stockscan_tui.ui.sheet import Page
 from stockscan_tui.ui.widgets.lines import HintLine, KeyLine
 from stockscan_tui.ui.widgets.rules.detail import RuleDetail, described
 from stockscan_tui.ui.widgets.rules.listing import RuleLines, RuleList, condition_of, in_order
@@ -42,7 +42,7 @@ class FindField(Input):
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "screen.back", "Show all")]
 
 
-class RulesScreen(Screen[str]):
+class RulesScreen(Page[str]):
     """The rules of the run; the result is a list to show, or nothing.
 
     Args:

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.style import Style
 from textual.widgets import Input, Static
 
@@ -21,6 +20,7 @@ from stockscan_tui.market.text import printable
 from stockscan_tui.scan.lists import Toplist
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.screens.columns import ANYWHERE, linked
+from stockscan_tui.ui.sheet import Sheet
 
 SAVE_LIST = (
     Command("save", "enter", "screen.save", "Enter", "save", "Save it"),
@@ -55,7 +55,7 @@ def in_words(toplist: Toplist) -> str:
     return f"{toplist.sort}, {order} first · {printable(toplist.filter) or 'all symbols'}"
 
 
-class SaveListScreen(ModalScreen[SaveChoice | None]):
+class SaveListScreen(Sheet[SaveChoice | None]):
     """Ask for a name and a key; None saves nothing.
 
     Args:

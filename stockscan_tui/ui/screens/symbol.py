@@ -11,7 +11,6 @@ from typing import ClassVar, Protocol, cast
 
 from textual import events, on
 from textual.binding import BindingType
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input
 
@@ -25,6 +24,7 @@ from stockscan_tui.ui.figures import change_of
 from stockscan_tui.ui.marks import mark_of
 from stockscan_tui.ui.player import Player
 from stockscan_tui.ui.ranking import Ranking
+from stockscan_tui.ui.sheet import Page
 from stockscan_tui.ui.studying import Studying
 from stockscan_tui.ui.widgets.lines import HintLine, KeyLine
 from stockscan_tui.ui.widgets.status import StatusLine
@@ -59,7 +59,7 @@ class Left:
     shown_list: str = ""
 
 
-class SymbolScreen(Screen[Left]):
+class SymbolScreen(Page[Left]):
     """Chart, figures, minutes, trades, bars and alerts of a symbol.
 
     The symbol is known by its name: its row is another one after a move through time. The screen

@@ -14,7 +14,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
 from stockscan_tui.errors import UsageError
@@ -23,6 +22,7 @@ from stockscan_tui.scan.watchlists import Watchlists
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.format import fit
 from stockscan_tui.ui.screens.columns import ANYWHERE, Rows, linked
+from stockscan_tui.ui.sheet import Sheet
 
 # A file may hold a million symbols; to lay out more than these would hold a key up.
 SYMBOLS_SHOWN = 500
@@ -70,7 +70,7 @@ def path_of(text: str) -> Path:
         raise UsageError(f"{printable(said)}: there is no such user's folder.") from error
 
 
-class WatchlistsScreen(ModalScreen[str | None]):
+class WatchlistsScreen(Sheet[str | None]):
     """Watchlists and their symbols; the result is the name of the list that is to be current.
 
     None leaves the current one; one that was renamed here is returned under its new name.

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.torture import places
+from tests.e2e.torture.forge import Forge
+from tests.e2e.torture.lives import SAY
 from tests.e2e.torture.material import Shelf
 from tests.e2e.torture.runner import KINDS, Attack, Runner, attack, mixed, planned
 from tests.e2e.torture.tally import Tally
@@ -24,15 +29,24 @@ def main() -> int:
     places.inside(sys.argv[1:])
     # The official client's own use of pandas.
     warnings.simplefilter("ignore")
+    if given.say:
+        os.environ[SAY] = "1"
     attacks = _asked(given)
     tally = Tally(quiet=given.quiet)
     until_s = time.monotonic() + given.minutes * 60
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
     (folder / "shelf").mkdir()
-    runner = Runner(folder, Shelf(folder / "shelf"), tally, given.seed, given.keep)
-    for each in attacks:
-        if time.monotonic() < until_s:
-            runner.make(each)
+    forge = Forge() if given.fork else None
+    runner = Runner(folder, Shelf(folder / "shelf", forge), tally, given.seed, given.keep)
+    # What was done is told also where it is broken off.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        for each in attacks:
+            if time.monotonic() < until_s:
+                runner.make(each)
+    if forge is not None:
+        forge.close()
     if given.keep:
         tally.say(f"what failed is kept in {folder}")
     else:
@@ -69,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="decides what is attacked (default: 1)")
     add("--only", action="append", metavar="SORT/KIND[/NUMBER][:STRIKES]", help="these attacks")
     add("--minutes", type=float, default=600.0, help="begin no attack after so long")
+    add("--fork", action="store_true", help="fork lives whose start is not attacked")
     add("--keep", action="store_true", help="keep the folders of what failed")
+    add("--say", action="store_true", help="print what each life wrote on standard error")
     add("--json", action="store_true", help="the counts as JSON on standard output")
     add("--quiet", action="store_true", help="no progress and no table")
     return parser

@@ -29,6 +29,7 @@ class Aim:
         nth: Which one of them.
         term: Whether the process is asked to end before.
         delay_s: Seconds from then to the kill.
+        plainly: Whether the process has to be started plainly: its start is among the moments.
     """
 
     what: str
@@ -38,11 +39,12 @@ class Aim:
     nth: int = 1
     term: bool = False
     delay_s: float = 0.0
+    plainly: bool = False
 
 
 def any_time(chance: random.Random, *, least: float = 0.05, most: float = 1.8) -> Aim:
     """Return a moment of a life's first seconds, its start included."""
-    return Aim("any time", age=chance.uniform(least, most))
+    return Aim("any time", age=chance.uniform(least, most), plainly=True)
 
 
 def in_commit(chance: random.Random, most: int = 20) -> Aim:

@@ -16,7 +16,7 @@ import duckdb
 from tests.e2e.torture import aims, witness
 from tests.e2e.torture.aims import BEGUN_WRITES, Aim
 from tests.e2e.torture.kills import State, wanted
-from tests.e2e.torture.lives import BrokenPromiseError, Life
+from tests.e2e.torture.lives import BrokenPromiseError
 from tests.e2e.torture.scene import Scene
 from tests.e2e.torture.tally import Tally
 from tests.e2e.torture.watching import Watch
@@ -84,7 +84,7 @@ def _goes_on(scene: Scene, before: dict[str, str], damage: Damage, tally: Tally)
             raise BrokenPromiseError(f"what was set aside is not what was damaged: {life.told()}")
         if "recover" not in life.said and not damage.kills:
             raise BrokenPromiseError(f"the recovery is not said: {life.told()}")
-    again = Life(scene.folder, *scene.live("--for", "1"))
+    again = scene.begin(*scene.live("--for", "1"))
     if again.join() != 0 or len([p for p in scene.data.iterdir() if p.is_dir()]) > len(aside):
         raise BrokenPromiseError(
             f"a recovered database does not start as any other: {again.told()}"
@@ -93,7 +93,7 @@ def _goes_on(scene: Scene, before: dict[str, str], damage: Damage, tally: Tally)
 
 
 def _is_left_alone(scene: Scene, before: dict[str, str]) -> None:
-    life = Life(scene.folder, *scene.live("--for", "5"))
+    life = scene.begin(*scene.live("--for", "5"))
     if life.join() != 1 or scene.database.name not in life.said:
         raise BrokenPromiseError(f"it had to refuse: {life.told()}")
     if _seals(scene) != before:
@@ -103,7 +103,7 @@ def _is_left_alone(scene: Scene, before: dict[str, str]) -> None:
 def _killed_capture(scene: Scene) -> None:
     """Kill a capture some commits after it began."""
     with Watch(scene.data) as watch:
-        life = Life(scene.folder, *scene.live())
+        life = scene.begin(*scene.live())
         left = BEGUN_WRITES + scene.chance.randint(5, 25)
         while left > 0 and life.alive() and life.age_s < 40:
             seen = watch.next(0.2)
@@ -126,7 +126,7 @@ def _kill_recovery(scene: Scene) -> str:
     ))  # fmt: skip
     aim = Aim(f"recovery: {name} {kind}", name=name, kinds=(kind,), delay_s=delay_s)
     with Watch(scene.data) as watch:
-        life = Life(scene.folder, *scene.live())
+        life = scene.begin(*scene.live())
         try:
             hit = aims.wait(life, aim, watch, scene.shelf.pace)
         finally:

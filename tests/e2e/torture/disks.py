@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -22,6 +21,8 @@ from tests.e2e.torture.watching import Watch
 
 TOLD_S = 40.0
 _OVER = "the database takes the bars again"
+# So much of the tape, in event seconds, one full disk takes.
+ENOUGH_S = 480.0
 PER_CAMPAIGN = 5
 _LIVE = State("live", 0, lambda s: s.morning(), any_time)
 ENDS = ("freed", "freed", "freed", "killed", "ended")
@@ -87,12 +88,14 @@ def _one_life(
     With none left, it comes to the tape's end, which is told by -1.
     """
     chance = scene.chance
-    life = Life(scene.folder, *scene.live())
+    life = scene.begin(*scene.live())
     try:
         while left > 0:
             _wait_for_writes(life, watch, chance.randint(3, 12))
             said = len(life.said)
-            _strike(target, scene, small, life, chance, watch)
+            if _left_s(scene, life) < ENOUGH_S or not _strike(target, scene, small, life, watch):
+                # The tape is over: nothing more would be written.
+                break
             end = chance.choice(ENDS)
             left -= 1
             tally.count("disk", target.name, f"{type(small).__name__}, {end}")
@@ -111,23 +114,32 @@ def _one_life(
         small.free(life)
 
 
-def _strike(
-    target: Target, scene: Scene, small: Full, life: Life, chance: random.Random, watch: Watch
-) -> None:
+def _strike(target: Target, scene: Scene, small: Full, life: Life, watch: Watch) -> bool:
+    """Fill the disk, and see that it is said and that the feed goes on; False at the tape's end."""
     said = len(life.said)
     if target.copies:
         _ask_for_copy(scene, life, watch)
-    small.fill(chance.randint(0, target.most), life)
-    now_ns = max((line.get("ts", 0) for line in life.lines), default=0)
-    at_end = now_ns >= scene.day.end_ns - 60 * 10**9
-    if target.words and not _hears(life, said, target.words) and not at_end:
+    small.fill(scene.chance.randint(0, target.most), life)
+    now_ns = _newest_ns(life)
+    if target.words and not _hears(life, said, target.words):
+        if _left_s(scene, life) < ENOUGH_S:
+            return False
         told = life.told()
         raise BrokenPromiseError(f"nothing is said of the full disk: {told} {life.stacks()}")
     # The feed goes on: alerts of later are told.
-    if now_ns < scene.day.end_ns - 300 * 10**9:
-        life.wait_for(lambda line: line.get("ts", 0) >= now_ns + 30 * 10**9, TOLD_S)
+    life.wait_for(lambda line: line.get("ts", 0) >= now_ns + 10 * 10**9, TOLD_S)
     if not life.alive():
         raise BrokenPromiseError(f"a full disk ends it: {life.told()}")
+    return True
+
+
+def _newest_ns(life: Life) -> int:
+    return max((line.get("ts", 0) for line in life.lines), default=0)
+
+
+def _left_s(scene: Scene, life: Life) -> float:
+    """Return how much of the tape is still to come, in event seconds."""
+    return (scene.day.end_ns - _newest_ns(life)) / 1e9
 
 
 def _ask_for_copy(scene: Scene, life: Life, watch: Watch) -> None:

@@ -39,6 +39,10 @@ class State:
         backfills: The session so far is fetched, and what is not whole then is said.
         wanted_speed: Of the uninterrupted run whose alerts must be the same; 0 where they depend
             on when a run begins.
+        begin: Done before the first life.
+        during: Done as each life begins.
+        after: Looked at after each kill.
+        at_end: Looked at after the last life.
     """
 
     name: str
@@ -70,20 +74,22 @@ def campaign(state: State, scene: Scene, kills: int, tally: Tally) -> None:
         scene.gateway.begin()
     try:
         for _ in range(kills):
-            hit = _strike(state, scene)
-            tally.count("kill", state.name, hit or "had ended by itself")
+            hit = _strike(state, scene, tally)
+            if hit:
+                tally.count("kill", state.name, hit)
             state.after(scene, scene.look_after(but_minutes_before=_kept_from(state, scene)))
         _finish(state, scene)
     finally:
         scene.gateway.kill()
 
 
-def _strike(state: State, scene: Scene) -> str:
+def _strike(state: State, scene: Scene, tally: Tally) -> str:
     chance = scene.chance
     aim, victim = state.aim(chance), chance.choice(state.victims)
     with Watch(scene.data, scene.recordings) as watch:
         command = scene.replay("--speed", f"{state.speed:g}") if state.replays else scene.live()
-        life = Life(scene.folder, *command)
+        life = scene.begin(*command, plainly=aim.plainly)
+        tally.hits["life", type(life.process).__name__] += 1
         try:
             state.during(scene, life)
             hit = aims.wait(life, aim, watch, scene.shelf.pace)
@@ -114,7 +120,7 @@ def _kill_gateway(scene: Scene, life: Life) -> None:
 
 def _finish(state: State, scene: Scene) -> None:
     if state.replays:
-        life = Life(scene.folder, *scene.replay("--speed", "max"))
+        life = scene.begin(*scene.replay("--speed", "max"))
         if life.join() != 0:
             raise BrokenPromiseError(f"the file cannot be replayed after kills: {life.told()}")
     else:
@@ -143,7 +149,7 @@ def wanted(state: State, scene: Scene) -> Held:
         folder = scene.shelf.folder / f"wanted-{scene.day.path.stem}-{state.replays}"
         own = replace(scene, folder=folder, speed=state.wanted_speed, before=witness.nothing())
         if state.replays:
-            life = Life(own.folder, *own.replay("--speed", "max"))
+            life = own.begin(*own.replay("--speed", "max"))
             if life.join() != 0:
                 raise BrokenPromiseError(life.told())
         else:
@@ -200,7 +206,7 @@ def _copying(chance: random.Random) -> Aim:
 
 
 def _pruning(chance: random.Random) -> Aim:
-    return Aim("pruning", name=".duckdb.wal", nth=chance.randint(30, 160),
+    return Aim("pruning", name=".duckdb.wal", nth=chance.randint(10, 60),
                delay_s=chance.uniform(0, 0.003))  # fmt: skip
 
 
@@ -227,7 +233,7 @@ def _let_old_days_be_there(scene: Scene) -> None:
     kept = scene.shelf.folder / "old.duckdb"
     if not kept.exists():
         own = replace(scene, folder=scene.shelf.folder / "old", day=old)
-        if Life(own.folder, *own.replay("--speed", "max")).join() != 0:
+        if own.begin(*own.replay("--speed", "max")).join() != 0:
             raise BrokenPromiseError("the old days cannot be replayed")
         own.database.rename(kept)
     scene.database.write_bytes(kept.read_bytes())
@@ -238,7 +244,7 @@ def _let_old_days_be_there(scene: Scene) -> None:
 
 def _check_pruned(scene: Scene, _held: Held) -> None:
     """Let a last life go on for seconds: then the old days are gone, and nothing else is."""
-    if Life(scene.folder, *scene.live("--for", "8")).join() != 0:
+    if scene.begin(*scene.live("--for", "8")).join() != 0:
         raise BrokenPromiseError("it cannot go on after pruning")
     held = scene.read()
     minutes = held.bars.index.get_level_values("minute")
@@ -250,7 +256,9 @@ def _check_pruned(scene: Scene, _held: Held) -> None:
 
 STATES = (
     State("replay", 12, lambda s: s.morning(), _replaying, replays=True, speed=1_500.0),
-    State("checkpoint", 14, lambda s: s.bars(), aims.in_checkpoint, replays=True, speed=999_999.0),
+    State(
+        "checkpoint", 14, lambda s: s.bars(), aims.in_checkpoint, replays=True, speed=999_999.0
+    ),
     State("live", 16, lambda s: s.morning(), _mostly_commits),
     State("closing", 6, lambda s: s.morning(), aims.in_the_end),
     State(
@@ -258,7 +266,7 @@ STATES = (
         backfills=True, options=("--live-only",), extra=(), per_campaign=10,
     ),
     State(
-        "rollover", 8, lambda s: s.rollover(), _turning, speed=200.0, wanted_speed=200.0,
+        "rollover", 8, lambda s: s.rollover(), _turning, speed=200.0, wanted_speed=0,
         per_campaign=3,
     ),
     State(

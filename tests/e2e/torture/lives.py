@@ -15,9 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.torture.forge import Forge, Forked
+
 COMMAND = (sys.executable, "-m", "stockscan_tui")
-START_S = 60.0
-END_S = 60.0
+# Set, it lets what each life said be printed.
+SAY = "STOCKSCAN_TORTURE_SAY"
+START_S = 90.0
+END_S = 120.0
 _COMPILED = Path(tempfile.gettempdir()) / f"torture-compiled-{os.getuid()}"
 
 
@@ -36,28 +40,42 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, **{f"XDG_{kind}_HOME": str(folder / kind) for kind in kinds}}
 
 
+def _begun(
+    arguments: list[str], environment: dict[str, str], out: int, err: int, forge: Forge | None
+) -> subprocess.Popen[bytes] | Forked:
+    if forge is not None:
+        return forge.begin(arguments, environment, out, err)
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+    )
+
+
 class Life:
     """One run of the command; its lines are read as they come.
 
     Args:
         folder: Whose settings and caches it has.
         arguments: What follows `stockscan`.
+        forge: What forks it; None to start it plainly.
     """
 
-    def __init__(self, folder: Path, *arguments: str | Path) -> None:
+    def __init__(self, folder: Path, *arguments: str | Path, forge: Forge | None = None) -> None:
         self.arguments = [str(each) for each in arguments]
         self.lines: list[dict[str, Any]] = []
         self.torn = ""
         self._came = threading.Condition()
         self._begun_s = time.monotonic()
-        self.process = subprocess.Popen(
-            [*COMMAND, *self.arguments],
-            env=environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
+        out, err = os.pipe(), os.pipe()
+        self.process = _begun(self.arguments, environment(folder), out[1], err[1], forge)
+        for each in (out[1], err[1]):
+            os.close(each)
+        self._out, self._err = (
+            os.fdopen(out[0], errors="replace"),
+            os.fdopen(err[0], errors="replace"),
         )
         self._said: list[str] = []
         self._ended = 0
@@ -176,16 +194,14 @@ class Life:
         status = self.process.wait()
         for thread in self._threads:
             thread.join()
-        if os.environ.get("TORTURE_SAY"):
+        if os.environ.get(SAY):
             sys.stderr.write(f"--- {status} {' '.join(self.arguments[:2])}\n{self.said}")
         if "Traceback" in self.said:
             raise BrokenPromiseError(f"a traceback: {self.told()}")
         return status
 
     def _listen(self) -> None:
-        stream = self.process.stdout
-        assert stream is not None
-        for text in stream:
+        for text in self._out:
             with self._came:
                 try:
                     self.lines.append(json.loads(text))
@@ -195,16 +211,14 @@ class Life:
         with self._came:
             self._ended = 1
             self._came.notify_all()
-        stream.close()
+        self._out.close()
 
     def _note(self) -> None:
-        stream = self.process.stderr
-        assert stream is not None
-        for text in stream:
+        for text in self._err:
             with self._came:
                 self._said.append(text)
                 self._came.notify_all()
-        stream.close()
+        self._err.close()
 
 
 @dataclass

@@ -19,6 +19,7 @@ from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS, SECOND_NS
 from stockscan_tui.market.dbn import OHLCV_DTYPE
 from tests import wire
 from tests.e2e.torture.aims import Pace
+from tests.e2e.torture.forge import Forge
 
 # Their trades end each tape: whoever has told of the second has taken in all before the first.
 MARKER = "ZZEND"
@@ -179,10 +180,16 @@ def bars_of_trades(path: Path) -> pd.DataFrame:
 
 
 class Shelf:
-    """The days of a folder, each made when it is first asked for."""
+    """The days of a folder, each made when it is first asked for, and what all attacks share.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where they are kept.
+        forge: What forks lives that need not be started plainly; None to start all plainly.
+    """
+
+    def __init__(self, folder: Path, forge: Forge | None = None) -> None:
         self.folder = folder
+        self.forge = forge
         self.pace = Pace()
         self.morning = self._one(Plan("morning", MORNING_NS, 45))
         self.long = self._one(Plan("long", wire.OPEN_NS, 60, per_minute=2_500))
@@ -197,13 +204,13 @@ class Shelf:
     @cache  # noqa: B019 - one shelf a run
     def bars(self) -> Day:
         """Return many minute bars."""
-        return make_bars(self.folder, "bars", wire.OPEN_NS, symbols=1_000, minutes=390)
+        return make_bars(self.folder, "bars", wire.OPEN_NS, symbols=500, minutes=300)
 
     @cache  # noqa: B019 - one shelf a run
     def old(self) -> Day:
-        """Return the minute bars of two weeks that were long ago."""
+        """Return the minute bars of five days that were long ago."""
         begin_ns = wire.OPEN_NS - 70 * DAY_NS
-        return make_bars(self.folder, "old", begin_ns, symbols=4, minutes=14 * 1_440)
+        return make_bars(self.folder, "old", begin_ns, symbols=4, minutes=5 * 1_440)
 
 
 def without(day: Day, begin_ns: int, end_ns: int) -> Day:

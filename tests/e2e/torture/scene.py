@@ -79,6 +79,11 @@ class Scene:
             *("--prev-close", str(self.day.closes), *more),
         ]
 
+    def begin(self, *arguments: str, plainly: bool = False) -> Life:
+        """Begin a life of the program; a fork of one that has imported it, where that may be."""
+        forge = None if plainly else self.shelf.forge
+        return Life(self.folder, *arguments, forge=forge)
+
     def read(self) -> Held:
         """Return what the database holds; nobody may have it open."""
         return witness.read(self.database, self.folder / "copy")
@@ -93,7 +98,7 @@ class Scene:
 
     def live_to_the_end(self, *more: str) -> Life:
         """Let a capture come to the tape's end, and end it cleanly."""
-        life = Life(self.folder, *self.live(*more))
+        life = self.begin(*self.live(*more))
         try:
             self.finish(life)
         finally:

@@ -1,0 +1,30 @@
+"""Screens that close once, however often and however late they are told to.
+
+Two keys can come before the first has closed a screen; Textual would close the one below it, too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, Screen, ScreenResultType
+
+
+class _Once:
+    """What comes before Textual's own way to close."""
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close, with a result for whoever opened it, unless another screen is in front."""
+        screen = cast("Screen[Any]", self)
+        if screen.app.screen is not screen:
+            return AwaitComplete()
+        return cast("AwaitComplete", super().dismiss(result))  # type: ignore[misc]
+
+
+class Page(_Once, Screen[ScreenResultType]):
+    """A screen that fills the terminal."""
+
+
+class Sheet(_Once, ModalScreen[ScreenResultType]):
+    """A screen over another one."""
