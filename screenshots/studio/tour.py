@@ -120,6 +120,8 @@ async def _watch(rules: RulesFile, database: Path) -> tuple[Story, str]:
             story = await _film(app.export_screenshot, lambda: app._shown)
             await pilot.press("h")
             await pilot.pause(2.0)
+            app.alerting.dismiss()
+            await pilot.pause(0.1)
             health = app.export_screenshot(title="stockscan demo")
             app.exit()
     finally:

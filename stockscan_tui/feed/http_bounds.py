@@ -16,8 +16,10 @@ import urllib3
 from databento import BentoError, DBNStore
 from databento.common.http import BentoHttpAPI, check_backend_warnings, check_http_error
 
-# A day of every symbol's minute bars is a twentieth of it.
+# A day of every symbol's minute bars is a twentieth of it, and what is no file far smaller: the
+# client guesses at the encoding of texts, which takes a second for some megabytes.
 MOST_BYTES = 1 << 30
+MOST_TEXT_BYTES = 1 << 25
 LONGEST_S = 900.0
 _PIECE_BYTES = 1 << 16
 
@@ -28,13 +30,13 @@ class Bounded(BentoHttpAPI):
     """The client's requests, in place of its own; for any of its APIs as the first base.
 
     Each raises `requests.RequestException` where an answer takes longer than `LONGEST_S` or leads
-    elsewhere, `BentoError` where it breaks off, ValueError where it is larger than `MOST_BYTES`.
+    elsewhere, `BentoError` where it breaks off, ValueError where it is too large.
     """
 
     def _get(
         self, url: str, params: Pairs | None = None, basic_auth: bool = False
     ) -> requests.Response:
-        return self._answer("GET", url, None, params, basic_auth=basic_auth)
+        return self._answer("GET", url, None, params, MOST_TEXT_BYTES, basic_auth=basic_auth)
 
     def _post(
         self,
@@ -43,7 +45,7 @@ class Bounded(BentoHttpAPI):
         params: Pairs | None = None,
         basic_auth: bool = False,
     ) -> requests.Response:
-        return self._answer("POST", url, data, params, basic_auth=basic_auth)
+        return self._answer("POST", url, data, params, MOST_TEXT_BYTES, basic_auth=basic_auth)
 
     def _stream(
         self,
@@ -52,7 +54,7 @@ class Bounded(BentoHttpAPI):
         basic_auth: bool,
         path: PathLike[str] | str | None = None,
     ) -> DBNStore:
-        answer = self._answer("POST", url, data, None, basic_auth=basic_auth)
+        answer = self._answer("POST", url, data, None, MOST_BYTES, basic_auth=basic_auth)
         return DBNStore.from_bytes(answer.content)
 
     def _answer(
@@ -61,6 +63,7 @@ class Bounded(BentoHttpAPI):
         url: str,
         data: Any,
         params: Any,
+        most: int,
         *,
         basic_auth: bool,
     ) -> requests.Response:
@@ -81,14 +84,14 @@ class Bounded(BentoHttpAPI):
             if response.is_redirect:
                 # The key would go there too.
                 raise requests.TooManyRedirects("it sends us elsewhere, where we do not go")
-            response._content = _body(response, deadline_s)
+            response._content = _body(response, most, deadline_s)
             response._content_consumed = True
             check_backend_warnings(response)
             check_http_error(response)
             return response
 
 
-def _body(response: requests.Response, deadline_s: float) -> bytes:
+def _body(response: requests.Response, most: int, deadline_s: float) -> bytes:
     """Read an answer piece by piece, as it comes, decompressed."""
     # Older versions wait until a piece is full.
     read = getattr(response.raw, "read1", response.raw.read)
@@ -98,7 +101,7 @@ def _body(response: requests.Response, deadline_s: float) -> bytes:
         while piece := read(_PIECE_BYTES, decode_content=True):
             size += len(piece)
             pieces.append(piece)
-            if size > MOST_BYTES:
+            if size > most:
                 raise ValueError("it is larger than any answer should be")
             if time.monotonic() > deadline_s:
                 raise requests.Timeout

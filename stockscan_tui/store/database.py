@@ -108,6 +108,9 @@ def open_database(
             "journal aside and starts anew.",
             "the database is gone, and its journal is still there",
         )
+    if not read_only and path.is_file() and not path.stat().st_size and not journal.exists():
+        # A kill leaves it so in the instant in which it is made, and DuckDB does not open it.
+        path.resolve().unlink()
     try:
         connection = connect(path, read_only=read_only)
     except duckdb.Error as error:

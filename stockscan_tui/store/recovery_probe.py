@@ -111,7 +111,8 @@ def looks_ours(path: Path, copy: Path | None) -> bool:
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not size:
-        return False
+        journal = beside(path, ".wal")
+        return journal.exists() and journal.read_bytes().startswith(_VERSION_ENTRY)
     # A text has no zeros, and seldom just the size of a head and whole blocks.
     whole_blocks = size >= HEAD and (size - HEAD) % BLOCK == 0
     return not any(head) or head[8:12] == b"DUCK" or (whole_blocks and bytes(64) in head)

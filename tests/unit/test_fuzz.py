@@ -316,7 +316,7 @@ def test_a_redirect_is_not_followed_with_the_key() -> None:
 def test_an_answer_larger_than_any_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     from stockscan_tui.feed import http_bounds
 
-    monkeypatch.setattr(http_bounds, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(http_bounds, "MOST_TEXT_BYTES", 100_000)
     case = gateway.step(gateway.SAY, b"HTTP/1.1 200 OK\r\n\r\n") + gateway.step(
         gateway.FLOOD, b"A" * 99
     )

@@ -253,9 +253,7 @@ def test_old_days_go_while_the_market_is_closed_only(
     assert [each.name for each in recordings.iterdir()] == [new]
 
 
-def test_memory_is_given_back_once_a_night(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_is_given_back_once_a_night(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     engine, clock = StandIn(), StepClock()
     monkeypatch.setattr(housekeeping, "give_back", lambda: given.append(engine.event_ns))

@@ -369,7 +369,7 @@ class FullDisk:
         return count
 
     def fileno(self) -> int:
-        return self._file.fileno()
+        return int(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()

@@ -380,6 +380,22 @@ def test_a_journal_without_its_database_is_set_aside_and_the_copy_takes_its_plac
     check_promise(model, path, "false", with_copy=True)
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_an_emptied_database_beside_its_journal_is_set_aside_too(
+    copied: bool, model: Model, tmp_path: Path
+) -> None:
+    path = model.put(tmp_path)
+    path.write_bytes(b"")
+    if not copied:
+        snapshot_path(path).unlink(missing_ok=True)
+    before = digests(tmp_path)
+    (found,) = opened(path)
+    names = ("day.duckdb", "day.duckdb.wal")
+    assert digests(aside_of(path)) == {name: before[name] for name in names}
+    assert found.cause
+    check_goes_on(path)
+
+
 def test_damage_met_while_writing_is_recovered_and_what_was_in_memory_is_written(
     model: Model, tmp_path: Path
 ) -> None:

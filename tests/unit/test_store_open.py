@@ -75,7 +75,6 @@ def under_a_file(path: Path) -> None:
 REFUSALS: list[tuple[Callable[[Path], None], str]] = [
     (Path.mkdir, "is a folder"),
     (junk, "not a DuckDB database"),
-    (Path.touch, "not a DuckDB database"),
     (newer, f"schema version 999, and this program knows versions up to {SCHEMA_VERSION}.*Upgrade"),
     (lambda path: edit(path, "CREATE TABLE notes (t VARCHAR)"), "not one that stockscan made"),
     (other_dataset, "holds dataset 'XNAS.ITCH', and this run is of 'X'"),
@@ -83,6 +82,14 @@ REFUSALS: list[tuple[Callable[[Path], None], str]] = [
     (damaged_journal, r"is damaged: its journal is damaged at byte .*The next run .* recovers"),
     (under_a_file, "cannot be locked.*Make its folder writable"),
 ]
+
+
+def test_a_file_that_a_kill_left_empty_as_it_was_made_becomes_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    path.touch()
+    make(path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM bars").fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize(("prepare", "message"), REFUSALS)
