@@ -121,7 +121,7 @@ def _read_file(case: bytes) -> None:
         block = reader.next_block()
         if block is None:
             break
-        if block.at != at or not block.start < block.end <= len(block.data):
+        if block.at != at or not block.start <= block.end <= len(block.data):
             raise WrongError(f"block at {block.at} after {at}: {block.start} to {block.end}")
         at += block.end - block.start
         reader.release(block)
