@@ -12,14 +12,12 @@ settings.register_profile("fixed", derandomize=True, database=None)
 settings.load_profile("fixed")
 
 _COMPILE = """
-import numpy as np
-from stockscan_tui.market.state import Market
-from stockscan_tui.market.symbols import InstrumentIds
-Market(capacity=1).consume(np.zeros(1, np.uint8), InstrumentIds())
+from stockscan_tui.engine.compiling import compile_ahead
+compile_ahead(lambda _done: None)
 """
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the compiled loop in its cache before there are several processes to compile it."""
+    """Have compiled code in its cache before there are several processes to compile it."""
     if not hasattr(config, "workerinput"):
         subprocess.run([sys.executable, "-c", _COMPILE], check=True)

@@ -18,7 +18,7 @@ import numpy as np
 from stockscan_tui.cli import tables
 from stockscan_tui.cli.desk import desk_of
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY, say
-from stockscan_tui.cli.signals import on_signals
+from stockscan_tui.cli.signals import apart, on_signals
 from stockscan_tui.cli.warming import Telling, warm
 from stockscan_tui.config import Config, cache_folder, live_database, read_key
 from stockscan_tui.errors import UsageError
@@ -46,7 +46,7 @@ def backtest(given: argparse.Namespace, config: Config) -> int:
         raise UsageError("Name saved files, or --since DATE for the stored bars: one of them.")
     kind = tables.format_of(given.format, given.output)
     stop = Event()
-    on_signals(stop.set)
+    on_signals(apart(stop.set))
     request = _request(given, config)
     planned = plan(request, stop.is_set)
     # Once here, not once in each process that plays a day.

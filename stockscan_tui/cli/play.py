@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, rules_of, sort_of
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
 from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
-from stockscan_tui.cli.signals import on_signals
+from stockscan_tui.cli.signals import apart, on_signals
 from stockscan_tui.cli.streams import check_terminal, drop_output
 from stockscan_tui.cli.warming import Telling, warm
 from stockscan_tui.cli.welcome import typed_key, warming_of
@@ -87,7 +87,7 @@ class Play:
             for_s=self.given.for_s,
         )
         stop = self._stop
-        on_signals(stop.set)
+        on_signals(apart(stop.set))
         clock = SystemClock()
         sys.setswitchinterval(SWITCH_S)
         courier = self._courier(rules.rules, clock, lambda _notice: None, at_screen=False)
@@ -142,7 +142,7 @@ class Play:
         # A key passes through several threads on its way; at Python's own 5 ms each hand-over of
         # the interpreter would be felt while the engine runs at full speed.
         sys.setswitchinterval(SWITCH_S)
-        on_signals(app.leave_soon)
+        on_signals(apart(app.leave_soon))
         if math.isfinite(self.given.for_s):
             app.leave_after(self.given.for_s)
         left = app.run()

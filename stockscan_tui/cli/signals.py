@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 from collections.abc import Callable
 
@@ -14,3 +15,20 @@ def on_signals(stop: Callable[[], object]) -> None:
             # Under nohup it is to go on where its terminal ends.
             continue
         signal.signal(number, lambda *_: stop())
+
+
+def apart(stop: Callable[[], object]) -> Callable[[], None]:
+    """Return what has `stop` called by a thread of its own.
+
+    A handler runs in the midst of whatever the main thread does. Where that is `Event.wait`, the
+    lock may be held that `Event.set` asks for: it would wait for itself, for ever.
+    """
+
+    def begin() -> None:
+        try:
+            _thread.start_new_thread(stop, ())
+        except RuntimeError:
+            # There is no thread to be had.
+            stop()
+
+    return begin

@@ -28,7 +28,8 @@ def percent_over(value: Floats, base: Floats) -> Floats:
         base: Of the same shape, or one that goes together with it.
     """
     if value.shape != base.shape:
-        value, base = np.broadcast_arrays(value, base)
+        shape = np.broadcast_shapes(value.shape, base.shape)
+        value, base = np.broadcast_to(value, shape), np.broadcast_to(base, shape)
     percent = _percent(_plain(value.reshape(-1), np.float64), _plain(base.reshape(-1), np.float64))
     return percent.reshape(value.shape)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from traceback import format_exc
-from typing import Any
+from typing import Any, cast
 
 from rich.text import Text
 from textual.app import App, ReturnType
@@ -13,6 +13,7 @@ from textual.driver import Driver
 
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui.forgetting import forget_drawn
+from stockscan_tui.ui.sheet import Palette
 
 
 class LastingApp(App[ReturnType]):
@@ -38,6 +39,11 @@ class LastingApp(App[ReturnType]):
         """Leave a screen, and let go of what was drawn of those that were left before."""
         forget_drawn()
         return super().pop_screen()
+
+    def action_command_palette(self) -> None:
+        """Open the command palette, one that closes once."""
+        if self.use_command_palette and not Palette.is_open(cast("App[object]", self)):
+            self.push_screen(Palette(id="--command-palette"))
 
     def _fatal_error(self) -> None:
         """End after a defect as Textual does, but tell no variables: a key may be among them."""

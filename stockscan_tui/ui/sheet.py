@@ -8,11 +8,18 @@ from __future__ import annotations
 from typing import Any, cast
 
 from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen, ScreenResultType
 
 
 class _Once:
     """What comes before Textual's own way to close."""
+
+    @property
+    def there(self) -> bool:
+        """Whether its widgets are there: what was asked for before it closed can come after."""
+        screen = cast("Screen[Any]", self)
+        return screen.is_mounted and screen in screen.app.screen_stack
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close, with a result for whoever opened it, unless another screen is in front."""
@@ -28,3 +35,7 @@ class Page(_Once, Screen[ScreenResultType]):
 
 class Sheet(_Once, ModalScreen[ScreenResultType]):
     """A screen over another one."""
+
+
+class Palette(_Once, CommandPalette):
+    """Textual's command palette."""

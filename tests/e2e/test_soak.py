@@ -21,12 +21,13 @@ def test_two_sessions_with_faults_are_whole_at_the_end(tmp_path: Path) -> None:
         folder=tmp_path,
         material=Material(sessions=2, symbols=60, records=15_000, seed=1),
         tapes=None,
-        speed=4_000.0,
+        speed=6_000.0,
         faults_every_s=3 * 3_600.0,
         night_s=3.0,
-        sample_s=0.5,
+        sample_s=1.0,
         save_s=0.5,
         deals=FAULTS,
+        tape_volume=False,
     )
     outcome = Week(plan).play()
     found = compare(outcome)

@@ -234,5 +234,10 @@ def test_keys_that_come_before_a_screen_has_closed_do_not_close_the_one_below() 
         sheet.dismiss(None)
         await stage.pilot.pause()
         assert isinstance(stage.app.screen, HealthScreen)
+        health = stage.app.screen
+        health.action_back()
+        await stage.until(lambda: not health.is_running)
+        # What a change of size had asked for comes after it has closed.
+        health._draw()
 
     on_stage(use)

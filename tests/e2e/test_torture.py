@@ -31,7 +31,7 @@ def test_what_is_killed_starved_and_raced_loses_nothing() -> None:
     """The long form: python -m tests.e2e.torture --kills 500 --disks 100 --races 50."""
     only = [word for attack in SHORT for word in ("--only", attack)]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.torture", "--quiet", "--json", *only],
+        [sys.executable, "-m", "tests.e2e.torture", "--quiet", "--json", "--fork", *only],
         capture_output=True,
         text=True,
         timeout=500,

@@ -10,6 +10,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def test_a_part_has_no_findings(
     monkeypatch.setenv("DATABENTO_API_KEY", "")
     cases = CASES.get(part.name, TEXTS.get(part.name, 60))
     part.setup(tmp_path / "own")
+    # A slow machine is no finding here: `python -m tests.fuzz` asks how long a case takes.
+    part = replace(part, longest_s=math.inf)
     tally = explore(part, cases, 11, tmp_path / "found")
     assert {
         place: path.with_suffix(".txt").read_text() for place, path in tally.findings.items()

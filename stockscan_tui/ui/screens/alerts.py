@@ -126,7 +126,7 @@ class AlertScreen(Page[Left]):
 
     def _draw(self) -> None:
         s = self._snapshot
-        if s is None or not self.is_mounted:
+        if s is None or not self.there:
             return
         self.query_one(StatusLine).show(s)
         self.query_one(TimelineBar).show(s)

@@ -70,7 +70,7 @@ class HealthScreen(Page[str]):
         self._draw()
 
     def _draw(self) -> None:
-        if self._shown is None or not self.is_mounted:
+        if self._shown is None or not self.there:
             return
         snapshot, drawn = self._shown
         self.query_one(StatusLine).show(snapshot)

@@ -105,7 +105,7 @@ class RulesScreen(Page[str]):
     @property
     def wanted(self) -> frozenset[IndicatorKey]:
         """The indicators that the rules in view need to be counted."""
-        if not self.is_mounted:
+        if not self.there:
             return frozenset()
         keys = {key for rule in self._list.in_view for key in rule.keys}
         return frozenset(found for key in keys if (found := indicator_of(key)) is not None)
@@ -115,13 +115,13 @@ class RulesScreen(Page[str]):
     def show(self, snapshot: Snapshot) -> None:
         """Take a new picture."""
         self._snapshot = snapshot
-        if self.is_mounted:
+        if self.there:
             self.query_one(StatusLine).show(snapshot)
             self.renew()
 
     def renew(self) -> None:
         """Show the rules as they are now."""
-        if not self.is_mounted:
+        if not self.there:
             return
         rules = in_order(self._book.rules.rules, self._sought)
         found = {rule.name: self._matching.of(rule) for rule in rules}

@@ -79,8 +79,10 @@ def _goes_on(scene: Scene, before: dict[str, str], damage: Damage, tally: Tally)
     aside = [path for path in scene.data.iterdir() if path.is_dir()]
     hit = "no recovery was needed"
     if aside:
-        hit = "recovered"
-        if not any(before.items() <= _sealed(folder).items() for folder in aside):
+        # What lies in a block that no start reads is met later, when the journal is in the file.
+        met_later = "recovery" in [line["type"] for line in life.lines[1:]]
+        hit = "recovered in mid-run" if met_later else "recovered"
+        if not met_later and not any(before.items() <= _sealed(folder).items() for folder in aside):
             raise BrokenPromiseError(f"what was set aside is not what was damaged: {life.told()}")
         if "recover" not in life.said and not damage.kills:
             raise BrokenPromiseError(f"the recovery is not said: {life.told()}")

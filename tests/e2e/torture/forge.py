@@ -6,6 +6,7 @@ imports. What is killed while it starts is started plainly.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import runpy
@@ -130,17 +131,22 @@ def _become(job: dict[str, object], found: list[int]) -> None:
     sys.argv = ["stockscan", *arguments]
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.enable()
 
 
 def _import() -> None:
     """Import what a capture and a replay import, and load what is compiled."""
-    import numpy as np  # noqa: F401
-
     for name in (
         "stockscan_tui.headless", "stockscan_tui.cli.play", "stockscan_tui.run.live",
         "stockscan_tui.run.replay", "stockscan_tui.feed.protocol", "stockscan_tui.delivery",
     ):  # fmt: skip
         __import__(name)
+    import numpy as np
+
+    from stockscan_tui.market.state import Market
+    from stockscan_tui.market.symbols import InstrumentIds
+
+    Market(capacity=1).consume(np.zeros(1, np.uint8), InstrumentIds())
 
 
 def main() -> None:

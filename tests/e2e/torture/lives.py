@@ -21,8 +21,9 @@ COMMAND = (sys.executable, "-m", "stockscan_tui")
 # Set, it lets what each life said be printed.
 SAY = "STOCKSCAN_TORTURE_SAY"
 START_S = 90.0
-END_S = 120.0
-_COMPILED = Path(tempfile.gettempdir()) / f"torture-compiled-{os.getuid()}"
+END_S = 60.0
+# What all lives may share: compiled sources, the exchange's calendar.
+_SHARED = Path(tempfile.gettempdir()) / f"torture-shared-{os.getuid()}"
 
 
 class BrokenPromiseError(AssertionError):
@@ -30,13 +31,14 @@ class BrokenPromiseError(AssertionError):
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return an environment whose folders are all in `folder`, and that holds no key."""
-    kinds = ("CACHE", "CONFIG", "DATA", "STATE")
+    """Return an environment whose folders are in `folder`, but for the cache, and without a key."""
     kept = {name: value for name, value in os.environ.items() if name != "DATABENTO_API_KEY"}
     kept["PYTHONFAULTHANDLER"] = "1"
     # Where a shell forbids them, hundreds of starts would compile the same sources.
     if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
-        kept["PYTHONPYCACHEPREFIX"] = str(_COMPILED)
+        kept["PYTHONPYCACHEPREFIX"] = str(_SHARED / "compiled")
+    kept["XDG_CACHE_HOME"] = str(_SHARED / "cache")
+    kinds = ("CONFIG", "DATA", "STATE")
     return {**kept, **{f"XDG_{kind}_HOME": str(folder / kind) for kind in kinds}}
 
 
