@@ -17,8 +17,8 @@ from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market.calendar import SECOND_NS, new_york_ns
 from stockscan_tui.market.fired import Fired
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import Feed
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.gates import Gates
 from stockscan_tui.scan.rules import Rule, Rules

@@ -15,7 +15,7 @@ from stockscan_tui.feed.live import Access, LiveFeed, Patience
 from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.feed.stream import Stream
-from stockscan_tui.feed.summary import summary_refusal, summary_stream
+from stockscan_tui.feed.tape_volume import summary_refusal, summary_stream
 from stockscan_tui.market.snapshot import Feed
 from tests.playing import ListSink, weekdays
 

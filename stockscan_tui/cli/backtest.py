@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from stockscan_tui.cli import tables
+from stockscan_tui.cli.captured_day import LOOPBACK_HOSTS, LOOPBACK_KEY, say
 from stockscan_tui.cli.desk import desk_of
-from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY, say
 from stockscan_tui.cli.signals import apart, on_signals
 from stockscan_tui.cli.warming import Telling, warm
 from stockscan_tui.config import Config, cache_folder, live_database, read_key

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stockscan_tui.config.rules import RulesFile
     from stockscan_tui.market.indicator import IndicatorKey
-    from stockscan_tui.market.own import Own, OwnTable
+    from stockscan_tui.market.user_data import Own, OwnTable
     from stockscan_tui.scan.expression import Names
     from stockscan_tui.scan.picking import Picker
     from stockscan_tui.scan.rules import Rule
@@ -173,19 +173,19 @@ def _names(config: Config, table: OwnTable, watchlists: Watchlists) -> Names:
 
 
 def _table(config: Config) -> OwnTable:
-    from stockscan_tui.market.own import OwnTable  # noqa: PLC0415
+    from stockscan_tui.market.user_data import OwnTable  # noqa: PLC0415
 
     if config.table is None:
         return OwnTable()
     from stockscan_tui.market.metrics import REGISTRY  # noqa: PLC0415
     from stockscan_tui.scan.expression import RESERVED  # noqa: PLC0415
-    from stockscan_tui.store.table import read_table  # noqa: PLC0415
+    from stockscan_tui.store.own_table import read_table  # noqa: PLC0415
 
     return read_table(config.table, taken=(*REGISTRY, *RESERVED))
 
 
 def _reader(watchlists: Watchlists, table: OwnTable) -> Callable[[str], Own]:
-    from stockscan_tui.market.own import Own  # noqa: PLC0415
+    from stockscan_tui.market.user_data import Own  # noqa: PLC0415
 
     def read_own(current: str) -> Own:
         lists = {name: frozenset(watchlists.symbols(name)) for name in watchlists.names()}

@@ -9,15 +9,15 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from stockscan_tui.cli.captured_day import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.desk import names_of
 from stockscan_tui.cli.parser import parse_gateway
-from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.terminal import terminal
 from stockscan_tui.config import cache_folder, config_path, live_database
 from stockscan_tui.doctor import network, software, storage
+from stockscan_tui.doctor.database_child import Reading
 from stockscan_tui.doctor.files import Files
 from stockscan_tui.doctor.finding import Check, Finding, State, examine
-from stockscan_tui.doctor.reading import Reading
 from stockscan_tui.feed.live import PORT, default_host
 from stockscan_tui.market.text import printable
 

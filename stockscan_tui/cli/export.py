@@ -10,15 +10,15 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
+from stockscan_tui.cli.captured_day import opened, say
 from stockscan_tui.cli.parser import FORMATS, parse_symbols
-from stockscan_tui.cli.reading import opened, say
 from stockscan_tui.cli.signals import on_signals
 from stockscan_tui.errors import StockscanError, UsageError
 from stockscan_tui.market.text import printable
 
 if TYPE_CHECKING:
-    from stockscan_tui.run.stored import Stored
-    from stockscan_tui.store.extract import Extract
+    from stockscan_tui.run.open_stored import Stored
+    from stockscan_tui.store.export import Extract
 
 _ENDINGS = {"jsonl": "json", "ndjson": "json"}
 _TOLD_S = 0.25
@@ -73,8 +73,8 @@ def _export(
     symbols: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    from stockscan_tui.run.stored import FRESH_S  # noqa: PLC0415
-    from stockscan_tui.store.extract import Extract, write_file, write_stream  # noqa: PLC0415
+    from stockscan_tui.run.open_stored import FRESH_S  # noqa: PLC0415
+    from stockscan_tui.store.export import Extract, write_file, write_stream  # noqa: PLC0415
 
     # Of an older one it has been told already.
     if stored.age_s is not None and stored.age_s < FRESH_S:
@@ -110,7 +110,7 @@ def _dates(given: argparse.Namespace, stored: Stored) -> tuple[date, date]:
 
 
 def _tell_unknown(stored: Stored, symbols: tuple[str, ...]) -> None:
-    from stockscan_tui.store.extract import known  # noqa: PLC0415
+    from stockscan_tui.store.export import known  # noqa: PLC0415
 
     found = known(stored.reader, symbols) if symbols else set()
     unknown = [symbol for symbol in symbols if symbol not in found]
@@ -120,7 +120,7 @@ def _tell_unknown(stored: Stored, symbols: tuple[str, ...]) -> None:
 
 
 def _nothing(stored: Stored, wanted: Extract) -> str:
-    from stockscan_tui.store.extract import extent  # noqa: PLC0415
+    from stockscan_tui.store.export import extent  # noqa: PLC0415
 
     whole = extent(stored.reader, wanted.what)
     if whole is None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stockscan_tui.cli.limits import check_limits, shortage
+from stockscan_tui.cli.machine_limits import check_limits, shortage
 from stockscan_tui.cli.parser import check, make_parser
 from stockscan_tui.cli.streams import drop_output, is_unwritten, prepare_streams
 from stockscan_tui.errors import StockscanError

@@ -15,9 +15,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from stockscan_tui.cli.captured_day import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.desk import desk_of, indicators_of, picker_of, rules_of, sort_of
 from stockscan_tui.cli.parser import parse_gateway, parse_speed, parse_symbols, parse_time
-from stockscan_tui.cli.reading import LOOPBACK_HOSTS, LOOPBACK_KEY
 from stockscan_tui.cli.signals import apart, on_signals
 from stockscan_tui.cli.streams import check_terminal, drop_output
 from stockscan_tui.cli.warming import Telling, warm
@@ -335,7 +335,7 @@ class Play:
 
     def _tape(self, access: Access) -> Access | None:
         """Return where the whole tape's volume comes from; None for nowhere."""
-        from stockscan_tui.feed.summary import summary_access  # noqa: PLC0415
+        from stockscan_tui.feed.tape_volume import summary_access  # noqa: PLC0415
 
         elsewhere = bool(self.given.gateway)
         wish = self.config.tape_volume

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockscan_tui.cli import tables
+from stockscan_tui.cli.captured_day import history_of, opened, say
 from stockscan_tui.cli.parser import parse_symbols
-from stockscan_tui.cli.reading import history_of, opened, say
 from stockscan_tui.config import Config
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS

@@ -32,7 +32,7 @@ def prepare_streams() -> None:
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             _open_nowhere(fd, name)
-    from stockscan_tui.market.plain import PLAIN  # noqa: PLC0415
+    from stockscan_tui.market.ascii import PLAIN  # noqa: PLC0415
 
     if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=PLAIN)

@@ -86,7 +86,7 @@ def write_columns(
     Raises:
         StockscanError: They cannot be written.
     """
-    from stockscan_tui.store.export import write_table  # noqa: PLC0415
+    from stockscan_tui.store.table_file import write_table  # noqa: PLC0415
 
     with TemporaryDirectory(prefix="stockscan-") as folder:
         made = Path(folder) / f"table.{kind}"

@@ -9,8 +9,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stockscan_tui.cli import tables
+from stockscan_tui.cli.captured_day import opened
 from stockscan_tui.cli.parser import parse_symbols
-from stockscan_tui.cli.reading import opened
 from stockscan_tui.config import Config, cache_folder
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.text import printable

@@ -13,8 +13,8 @@ from time import monotonic
 
 from stockscan_tui.clock import Clock
 from stockscan_tui.delivery.channels import Channels
-from stockscan_tui.delivery.desk import Desk, Place
 from stockscan_tui.delivery.desktop import desktop_sequence
+from stockscan_tui.delivery.judge import Desk, Place
 from stockscan_tui.delivery.mutes import Mutes
 from stockscan_tui.delivery.notice import Notice
 from stockscan_tui.delivery.tally import ChannelStatus

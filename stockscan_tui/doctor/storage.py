@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from stockscan_tui.doctor.database_child import Reading
 from stockscan_tui.doctor.finding import Finding, fail, ok, skipped, warn
-from stockscan_tui.doctor.reading import Reading
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.calendar import new_york_time
 from stockscan_tui.store.checkup import Condition, Owner

@@ -16,8 +16,8 @@ import numpy as np
 
 from stockscan_tui.engine.gatekeeper import Gatekeeper
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import percent_over
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
-from stockscan_tui.market.columns import percent_over
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.instants import Instants, all_now, all_symbols, instants_of
 from stockscan_tui.market.metrics import MetricKey, indicator_of, values_of

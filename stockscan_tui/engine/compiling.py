@@ -17,7 +17,7 @@ import numpy as np
 from numba.core import event
 
 from stockscan_tui.errors import StockscanError
-from stockscan_tui.market import columns, kernel, seen
+from stockscan_tui.market import arithmetic, kernel, sieve
 from stockscan_tui.market.compiled import is_compiled
 from stockscan_tui.market.instants import all_symbols, instants_of
 from stockscan_tui.market.state import Market
@@ -25,7 +25,7 @@ from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.scan.rules import firing
 
 DOING = "compiling once for this machine, about 10 s"
-_MODULES = (kernel, columns, seen, firing)
+_MODULES = (kernel, arithmetic, sieve, firing)
 
 
 class StoppedError(StockscanError):
@@ -57,9 +57,9 @@ def _load() -> None:
     kernel.assign_slots(ids.table, none, none)
     data = np.zeros(1, np.uint8)
     market.consume(data, ids)
-    seen.Seen().sift(data, 0, 0, final=False)
+    sieve.Seen().sift(data, 0, 0, final=False)
     _load_watching(market)
-    _load_columns()
+    _load_arithmetic()
 
 
 def _load_watching(market: Market) -> None:
@@ -72,13 +72,13 @@ def _load_watching(market: Market) -> None:
     kernel.gather_dirty(market.bars, market.dirty, 0, np.empty((kernel.BAR_WIDTH, 0), np.int64))
 
 
-def _load_columns() -> None:
+def _load_arithmetic() -> None:
     """Load what pictures are made with."""
     none, nothing = np.zeros(0), np.zeros(0, np.int64)
-    columns.to_dollars(nothing)
-    columns.percent_over(none, none)
-    columns.price_of(none, none)
-    columns.notional_of(nothing, nothing, nothing, nothing)
+    arithmetic.to_dollars(nothing)
+    arithmetic.percent_over(none, none)
+    arithmetic.price_of(none, none)
+    arithmetic.notional_of(nothing, nothing, nothing, nothing)
 
 
 @contextmanager

@@ -127,21 +127,11 @@ class Consolidating:
                 # What is left of the turn is less than a record.
                 left = 0
             else:
-                more = self._more_bytes()
+                more = stream.go_on()
         if volume.taken != taken:
             stream.flowed = True
             self._refused_replays = 0
         return more
-
-    def _more_bytes(self) -> bool:
-        stream = self._stream
-        if stream.advance():
-            return True
-        # Looked at again after its end: what came before that is all there.
-        if not stream.ended or stream.advance():
-            return stream.ended
-        stream.put_down()
-        return False
 
     def _control(self) -> int:
         """Do what a rare record asks for; returns how many bytes it has."""

@@ -32,6 +32,7 @@ from stockscan_tui.feed.pace import Rate
 from stockscan_tui.feed.reference import LOOK_BACK_DAYS, PreviousCloses
 from stockscan_tui.feed.splits import Splits, looks_like_split
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import to_dollars
 from stockscan_tui.market.batch import CoverageBatch, DifferenceBatch, MinuteKinds
 from stockscan_tui.market.calendar import (
     MINUTE_NS,
@@ -40,13 +41,11 @@ from stockscan_tui.market.calendar import (
     Session,
     TradingDay,
 )
-from stockscan_tui.market.columns import to_dollars
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.metrics import indicator_of
 from stockscan_tui.market.minute_history import KEPT_MINUTES, rescaled
 from stockscan_tui.market.minutes import MinuteBars
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import (
     CloseSource,
     Feed,
@@ -58,7 +57,8 @@ from stockscan_tui.market.snapshot import (
 )
 from stockscan_tui.market.state import Market, first_marks
 from stockscan_tui.market.symbols import InstrumentIds
-from stockscan_tui.market.usual import UsualPace
+from stockscan_tui.market.user_data import Own
+from stockscan_tui.market.usual_bars import UsualPace
 from stockscan_tui.market.view import Photographer
 from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.market.volume_curve import VolumeCurve

@@ -19,9 +19,9 @@ from stockscan_tui.feed import control
 from stockscan_tui.feed.stream import Link, Stream
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import percent_over, to_dollars
 from stockscan_tui.market.batch import Gap
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
-from stockscan_tui.market.columns import percent_over, to_dollars
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.market.text import printable

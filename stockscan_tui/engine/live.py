@@ -14,10 +14,10 @@ from stockscan_tui.engine.breaks import IDLE_NS, Breaks
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.consolidating import Consolidating
 from stockscan_tui.engine.core import Engine, Options, Surroundings
-from stockscan_tui.engine.following import Following
 from stockscan_tui.engine.healing import AskHistory, Healing
+from stockscan_tui.engine.leader_trades import Following
+from stockscan_tui.engine.link_status import phase_of, progress_of, shown
 from stockscan_tui.engine.so_far import SoFar
-from stockscan_tui.engine.standing import phase_of, progress_of, shown
 from stockscan_tui.engine.verifying import StreamVerifying
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.feed import control

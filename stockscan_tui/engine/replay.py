@@ -11,7 +11,7 @@ import numpy as np
 
 from stockscan_tui.engine.alerting import FLUSH_NS, UNPACED_FLUSH_NS, Prime
 from stockscan_tui.engine.core import Engine, Options, Surroundings
-from stockscan_tui.engine.covered import Covered
+from stockscan_tui.engine.file_gaps import Covered
 from stockscan_tui.engine.savepoints import Savepoint, Standing
 from stockscan_tui.engine.seeking import Seeking
 from stockscan_tui.engine.verifying import FileVerifying

@@ -19,7 +19,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from stockscan_tui.engine.covered import Covered
+from stockscan_tui.engine.file_gaps import Covered
 from stockscan_tui.feed.replay import Place
 from stockscan_tui.log import LOG
 from stockscan_tui.market import image

@@ -213,16 +213,7 @@ class StreamVerifying(Verifying):
             LOG.warning("ohlcv-1m: the gateway sent what is not a record")
             stream.discard()
             return False
-        return reason == v.FULL or self._more_bytes()
-
-    def _more_bytes(self) -> bool:
-        stream = self._stream
-        if stream.advance():
-            return True
-        if not stream.ended or stream.advance():
-            return stream.ended
-        stream.put_down()
-        return False
+        return reason == v.FULL or stream.go_on()
 
     def _control(self) -> None:
         stream = self._stream

@@ -18,7 +18,7 @@ from stockscan_tui.market.dbn import RType
 from stockscan_tui.market.snapshot import Feed
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.troubles import troubles
-from stockscan_tui.market.usual import UsualPace
+from stockscan_tui.market.usual_bars import UsualPace
 from stockscan_tui.market.vitals import Flow, Lag, LagMeter, Pace, StoreFigures, Vitals
 from stockscan_tui.memory import resident_mb
 

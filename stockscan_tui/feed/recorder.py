@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import InputError
 from stockscan_tui.feed.recording import Account, Place, Track, plain
 from stockscan_tui.market.calendar import Calendar
-from stockscan_tui.market.seen import NEVER_NS, Seen
+from stockscan_tui.market.sieve import NEVER_NS, Seen
 from stockscan_tui.market.text import printable
 from stockscan_tui.priority import step_back
 

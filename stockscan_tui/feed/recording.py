@@ -28,7 +28,7 @@ from stockscan_tui.errors import InputError, StockscanError
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.market.calendar import Calendar, new_york_ns, new_york_time
 from stockscan_tui.market.dbn import HEADER_BYTES
-from stockscan_tui.market.seen import (
+from stockscan_tui.market.sieve import (
     CORRUPT,
     MAPPINGS_FULL,
     NEVER_NS,

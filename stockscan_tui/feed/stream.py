@@ -291,6 +291,16 @@ class Stream:
         self.data = _NOTHING
         self.position = self.end = self.next_ns = 0
 
+    def go_on(self) -> bool:
+        """Bring in what has come; at a connection's end put it down. False for nothing more."""
+        if self.advance():
+            return True
+        # Looked at again after its end: what came before that is all there.
+        if not self.ended or self.advance():
+            return self.ended
+        self.put_down()
+        return False
+
     def take_control(self) -> Control | None:
         """Decode the record at the position and step over it."""
         length = int(self.data[self.position]) * 4

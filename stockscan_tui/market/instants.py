@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import notional_of, to_dollars
 from stockscan_tui.market.calendar import MINUTE_NS, Session
-from stockscan_tui.market.columns import notional_of, to_dollars
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import MinuteBars, Minutes
 from stockscan_tui.market.snapshot import (

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import notional_of
 from stockscan_tui.market.batch import BarBatch
-from stockscan_tui.market.columns import notional_of
 from stockscan_tui.market.kernel import Int64s
 from stockscan_tui.market.minutes import Floats, Integers, MinuteBars, Minutes
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import percent_over, to_dollars
 from stockscan_tui.market.batch import StateBatch
 from stockscan_tui.market.calendar import SECOND_NS
-from stockscan_tui.market.columns import percent_over, to_dollars
 from stockscan_tui.market.snapshot import CloseSource, Floats
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.view import traded_today, volume_today

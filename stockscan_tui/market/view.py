@@ -8,10 +8,9 @@ from functools import reduce
 import numpy as np
 
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import price_of, to_dollars
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session
-from stockscan_tui.market.columns import price_of, to_dollars
 from stockscan_tui.market.kinds import kinds_of
-from stockscan_tui.market.own import Own, numbers_by_slot, words_by_slot
 from stockscan_tui.market.snapshot import (
     MOST_PRINTS,
     CloseSource,
@@ -28,6 +27,7 @@ from stockscan_tui.market.snapshot import (
     Words,
 )
 from stockscan_tui.market.state import Market
+from stockscan_tui.market.user_data import Own, numbers_by_slot, words_by_slot
 from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.market.volume_curve import VolumeCurve
 

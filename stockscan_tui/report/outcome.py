@@ -14,8 +14,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from stockscan_tui.market.arithmetic import percent_over
 from stockscan_tui.market.calendar import MINUTE_NS
-from stockscan_tui.market.columns import percent_over
 from stockscan_tui.market.fired import Fired
 
 Floats = NDArray[np.float64]

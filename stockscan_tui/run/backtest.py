@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stockscan_tui.config import cache_folder
 from stockscan_tui.feed.splits import Splits
-from stockscan_tui.market.own import Own
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.report.outcome import Followed, outcomes
 from stockscan_tui.run.backtest_plan import BacktestRequest, Plan, plan
 from stockscan_tui.run.reference import Sources

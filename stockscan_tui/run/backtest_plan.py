@@ -16,14 +16,14 @@ from stockscan_tui.feed.exchange import load_calendar
 from stockscan_tui.feed.reference import PreviousCloses, closes_beside, read_closes
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import Calendar, utc_date
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.report.shortfall import STORED, warnings
 from stockscan_tui.run.common import MARK_MODES, learn_closes, volumes_of
 from stockscan_tui.run.day_player import Conditions
+from stockscan_tui.run.open_stored import Stored, open_stored
 from stockscan_tui.run.reference import Fetching, Sources
 from stockscan_tui.run.rule_day import BarsJob, FilesJob
-from stockscan_tui.run.stored import Stored, open_stored
 from stockscan_tui.scan.expression import Names
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.rules import Rules

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.clock import Clock
-from stockscan_tui.engine.core import Engine, Outcome
+from stockscan_tui.engine.core import Engine, Options, Outcome
 from stockscan_tui.errors import StoreError
 from stockscan_tui.feed.reference import CloseFile, PreviousCloses
 from stockscan_tui.feed.splits import Splits
@@ -23,13 +25,14 @@ from stockscan_tui.market.calendar import SECOND_NS, Calendar
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minutes import MinuteBars
-from stockscan_tui.market.own import Own
-from stockscan_tui.market.snapshot import MOST_FIRED, CloseSource, Snapshot
+from stockscan_tui.market.snapshot import MOST_FIRED, CloseSource, Feed, Snapshot
 from stockscan_tui.market.study import Study
 from stockscan_tui.market.text import printable
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.run.housekeeping import Housekeeping
 from stockscan_tui.run.study import Studies
 from stockscan_tui.scan.rules import Rules
+from stockscan_tui.scan.rules.ruling import Ruling
 from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.store.writer import Writer
 
@@ -64,6 +67,26 @@ class Summary:
     db: str
     problems: tuple[str, ...]
     corrupt: bool
+
+
+class Wished(Protocol):
+    """What every run is asked for."""
+
+    @property
+    def mark(self) -> str:
+        """Which prices count, a key of `MARK_MODES`."""
+
+    @property
+    def refresh_s(self) -> float:
+        """The seconds between two pictures; infinite where no screen waits for them."""
+
+    @property
+    def indicators(self) -> frozenset[IndicatorKey]:
+        """Those that columns and filters need."""
+
+    @property
+    def ruling(self) -> Ruling:
+        """The rules, and what goes with them."""
 
 
 class Run(ABC):
@@ -294,3 +317,25 @@ def learn_closes(
         undated.update(file.undated)
         problems.extend(file.problems)
     return undated, problems
+
+
+def options_of(request: Wished, feed: Feed) -> Options:
+    """Return what an engine is told of a run's wishes.
+
+    Args:
+        request: What the user asked for.
+        feed: What is being played.
+    """
+    ruling = request.ruling
+    return Options(
+        feed=feed,
+        mark_mode=MARK_MODES[request.mark],
+        refresh_s=request.refresh_s,
+        indicators=request.indicators,
+        rules=ruling.rules,
+        gates=ruling.gates,
+        names=ruling.names,
+        listeners=ruling.listeners,
+        own=ruling.own,
+        behind_screen=math.isfinite(request.refresh_s),
+    )

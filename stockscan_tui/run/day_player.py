@@ -13,7 +13,7 @@ from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar, Session, TradingDay
 from stockscan_tui.market.fired import Fired
-from stockscan_tui.market.own import Own
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.report.outcome import DayMarks, Floats, Followed, Int64s, follow
 from stockscan_tui.scan.expression import Names
 from stockscan_tui.scan.gates import Gates

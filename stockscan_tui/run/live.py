@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,27 +21,27 @@ from stockscan_tui.feed.live import Access, LiveFeed, Patience
 from stockscan_tui.feed.recorder import Recorder
 from stockscan_tui.feed.reference import CloseFile, PreviousCloses, read_closes
 from stockscan_tui.feed.stream import Stream
-from stockscan_tui.feed.summary import summary_refusal, summary_stream
+from stockscan_tui.feed.tape_volume import summary_refusal, summary_stream
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel
 from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS, Calendar, utc_date
 from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.minute_history import KEPT_MINUTES
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Feed, Snapshot, Timeline
 from stockscan_tui.market.text import printable
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.run.common import (
     CLOSE_TIMEOUT_S,
-    MARK_MODES,
     Run,
     Summary,
     learn_closes,
+    options_of,
     volumes_of,
 )
 from stockscan_tui.run.housekeeping import Housekeeping, Keep
-from stockscan_tui.run.past import Past, Present
+from stockscan_tui.run.live_past import Past, Present
 from stockscan_tui.run.reference import ReferenceThread, Sources
 from stockscan_tui.scan.rules import Rules
 from stockscan_tui.scan.rules.ruling import Ruling
@@ -433,16 +432,4 @@ def _options(request: LiveRequest) -> Options:
         schema=request.schema,
         simulated=request.simulated,
     )
-    return Options(
-        feed=feed,
-        mark_mode=MARK_MODES[request.mark],
-        refresh_s=request.refresh_s,
-        indicators=request.indicators,
-        rules=request.ruling.rules,
-        gates=request.ruling.gates,
-        names=request.ruling.names,
-        listeners=request.ruling.listeners,
-        own=request.ruling.own,
-        behind_screen=math.isfinite(request.refresh_s),
-        save_s=request.save_s,
-    )
+    return replace(options_of(request, feed), save_s=request.save_s)

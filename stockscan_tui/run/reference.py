@@ -22,7 +22,7 @@ from stockscan_tui.feed.splits import Splits
 from stockscan_tui.log import LOG
 from stockscan_tui.market.calendar import SECOND_NS, Calendar
 from stockscan_tui.market.text import printable
-from stockscan_tui.market.usual import UsualPace
+from stockscan_tui.market.usual_bars import UsualPace
 from stockscan_tui.market.volume_curve import VolumeCurve
 from stockscan_tui.store.reader import Reader
 

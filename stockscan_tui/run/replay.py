@@ -31,10 +31,10 @@ from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.market.text import printable
 from stockscan_tui.run.common import (
     CLOSE_TIMEOUT_S,
-    MARK_MODES,
     Run,
     Summary,
     learn_closes,
+    options_of,
     volumes_of,
 )
 from stockscan_tui.run.housekeeping import Housekeeping
@@ -226,19 +226,7 @@ def _options(request: ReplayRequest, files: Sequence[DbnFile]) -> Options:
         schema="+".join(schemas),
         simulated=request.simulated,
     )
-    return Options(
-        feed=feed,
-        mark_mode=MARK_MODES[request.mark],
-        refresh_s=request.refresh_s,
-        indicators=request.indicators,
-        rules=request.ruling.rules,
-        gates=request.ruling.gates,
-        names=request.ruling.names,
-        listeners=request.ruling.listeners,
-        own=request.ruling.own,
-        behind_screen=math.isfinite(request.refresh_s),
-        fresh_alerts=request.database is None,
-    )
+    return replace(options_of(request, feed), fresh_alerts=request.database is None)
 
 
 def _read_all_closes(

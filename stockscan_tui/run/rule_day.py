@@ -24,7 +24,7 @@ from stockscan_tui.market.snapshot import CloseSource, Feed
 from stockscan_tui.report.outcome import Followed
 from stockscan_tui.run.common import STORED_MINUTES
 from stockscan_tui.run.day_player import Conditions, DayPlayer, TradeCounts
-from stockscan_tui.run.nowhere import Nowhere
+from stockscan_tui.run.null_sink import Nowhere
 from stockscan_tui.run.reference import Fetching, Sources
 from stockscan_tui.run.scratch import Scratch
 from stockscan_tui.run.workers import GoOn

@@ -21,8 +21,8 @@ from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.sim.faults import Fault, in_turn
 from stockscan_tui.sim.options import EventClock, Options
 from stockscan_tui.sim.session import Session
-from stockscan_tui.sim.summary import Tapes
 from stockscan_tui.sim.tape import Tape
+from stockscan_tui.sim.tape_volume import Tapes
 
 __all__ = ["Gateway", "GatewayThread", "Options", "run_gateway"]
 

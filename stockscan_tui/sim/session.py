@@ -16,7 +16,7 @@ from stockscan_tui.sim.faults import Fault
 from stockscan_tui.sim.handshake import LineError, Login, Request, Requests, check_login
 from stockscan_tui.sim.options import EventClock, Options
 from stockscan_tui.sim.outlet import CutError, Outlet, end
-from stockscan_tui.sim.summary import SUMMARY, Tapes
+from stockscan_tui.sim.tape_volume import SUMMARY, Tapes
 
 VERSION = "0.9.0-simulated"
 TICK_S = 0.02

@@ -17,10 +17,10 @@ from stockscan_tui.errors import StockscanError
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.indicator import IndicatorKey
 from stockscan_tui.market.metrics import MetricKey
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import LIVE_PHASES, Feed, Phase, Snapshot
 from stockscan_tui.market.text import printable
 from stockscan_tui.market.troubles import Told
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.market.vitals import LagMeter
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.lists import Toplist, start_key
@@ -30,6 +30,7 @@ from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.alert_screens import AlertScreens
 from stockscan_tui.ui.alerting import Alerting, Courier, Woken
+from stockscan_tui.ui.app_base import LastingApp
 from stockscan_tui.ui.commands import (
     ALERTS,
     BOARD,
@@ -41,7 +42,6 @@ from stockscan_tui.ui.commands import (
     bindings,
 )
 from stockscan_tui.ui.desk import Desk
-from stockscan_tui.ui.lasting import LastingApp
 from stockscan_tui.ui.moving import Mover, refusal
 from stockscan_tui.ui.palette import Everything
 from stockscan_tui.ui.player import Player

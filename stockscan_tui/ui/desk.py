@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stockscan_tui.market.metrics import MetricKey
-from stockscan_tui.market.own import Own
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import Expression, Names, parse
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.lists import Toplist, lists

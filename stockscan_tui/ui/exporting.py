@@ -24,7 +24,7 @@ async def write_view(path: Path, picture: str, table: Callable[[], Table]) -> st
         table: Makes the table, in that thread.
     """
     from stockscan_tui.scan.watchlists import replace_text  # noqa: PLC0415
-    from stockscan_tui.store.export import write_table  # noqa: PLC0415 - DuckDB comes with it
+    from stockscan_tui.store.table_file import write_table  # noqa: PLC0415 - DuckDB comes with it
 
     def work() -> int:
         if picture:

@@ -7,9 +7,9 @@ from typing import Protocol
 
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.indicator import IndicatorKey
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.study import Study
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.rules import Rules
 
 

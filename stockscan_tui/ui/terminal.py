@@ -15,7 +15,7 @@ import sys
 import termios
 from contextlib import suppress
 from itertools import chain
-from typing import Any, TextIO, cast
+from typing import Any, Protocol, TextIO, cast
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
@@ -23,8 +23,7 @@ from textual.events import Resize
 from textual.message import Message
 
 from stockscan_tui.log import LOG
-from stockscan_tui.market.plain import PLAIN
-from stockscan_tui.ui.lasting import LastingApp
+from stockscan_tui.market.ascii import PLAIN
 
 LOOK_S = 0.2
 # So long a terminal that takes nothing holds up a program that was told to end.
@@ -35,6 +34,17 @@ MOST_CELLS = 5_000
 _CANCEL = b"\x18"
 
 
+class Leaver(Protocol):
+    """An application that can be told to end."""
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to."""
+
+    def leave_soon(self) -> None:
+        """Let it end."""
+
+
 class Outlet:
     """What the screen is written to; it never fails, and waits for no terminal that is left.
 
@@ -43,7 +53,7 @@ class Outlet:
         app: Is told when the terminal has gone, and asked whether anybody still waits for it.
     """
 
-    def __init__(self, stream: TextIO, app: LastingApp[Any]) -> None:
+    def __init__(self, stream: TextIO, app: Leaver) -> None:
         self._app = app
         self._encoding = stream.encoding or "utf-8"
         self._fd = _unblocked(stream.fileno())
@@ -155,8 +165,8 @@ class LastingDriver(LinuxDriver):
             return b""
 
     @property
-    def _leaver(self) -> LastingApp[Any]:
-        return cast("LastingApp[Any]", self._app)
+    def _leaver(self) -> Leaver:
+        return cast("Leaver", self._app)
 
     def _give_back(self) -> None:
         """Stop, with the terminal as the shell had it."""

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from stockscan_tui.config import config_path, key_path
 from stockscan_tui.market.text import printable
-from stockscan_tui.ui.lasting import LastingApp
+from stockscan_tui.ui.app_base import LastingApp
 from stockscan_tui.ui.theme import DARK, THEMES, next_theme
 
 _PLAN = """\

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from stockscan_tui.engine import following
+from stockscan_tui.engine import leader_trades
 from stockscan_tui.engine.live import LiveEngine
 from stockscan_tui.feed.live import Patience
 from stockscan_tui.feed.stream import Link
@@ -91,7 +91,7 @@ def test_former_leaders_keep_their_bars_after_a_restart(monkeypatch: pytest.Monk
             found = (market.symbols.find(symbol) for symbol in symbols)
             return {slot for slot in found if slot is not None}
 
-        monkeypatch.setattr(following, "leaders", leaders)
+        monkeypatch.setattr(leader_trades, "leaders", leaders)
 
     with GatewayThread(tape, Options(speed=800.0, live_only=True)) as gateway:
         only("S1", "S2")

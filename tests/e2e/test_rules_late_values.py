@@ -26,8 +26,8 @@ from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, new_york_ns
 from stockscan_tui.market.checkpoint import read_header
 from stockscan_tui.market.fired import Fired
 from stockscan_tui.market.minutes import MinuteBars
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import MOST_FIRED, Feed, Snapshot
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.rules import Rule, Rules
 from tests import wire

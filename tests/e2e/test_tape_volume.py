@@ -17,15 +17,15 @@ from stockscan_tui.config import Config
 from stockscan_tui.engine import consolidating
 from stockscan_tui.engine.live import LiveEngine
 from stockscan_tui.feed.live import Access
-from stockscan_tui.feed.summary import summary_access
+from stockscan_tui.feed.tape_volume import summary_access
 from stockscan_tui.market.calendar import DAY_NS, MINUTE_NS
 from stockscan_tui.market.dbn import STATISTICS_DTYPE
 from stockscan_tui.market.metrics import parse_metric, values_of
 from stockscan_tui.sim.faults import Fault
 from stockscan_tui.sim.gateway import GatewayThread
 from stockscan_tui.sim.options import Options
-from stockscan_tui.sim.summary import SUMMARY, TIMES, summary_of
 from stockscan_tui.sim.tape import Tape
+from stockscan_tui.sim.tape_volume import SUMMARY, TIMES, summary_of
 from tests import wire
 from tests.e2e.gateway_client import official
 from tests.e2e.test_headless import lines, stockscan

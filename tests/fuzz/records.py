@@ -22,12 +22,11 @@ from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.file_summary import file_summary
 from stockscan_tui.feed.reference import read_closes
 from stockscan_tui.feed.zstd_frames import FrameWalker
-from stockscan_tui.market import checkpoint, consolidated
+from stockscan_tui.market import checkpoint, consolidated, sieve
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market import seen as sieve
 from stockscan_tui.market.consolidated import ConsolidatedVolume
 from stockscan_tui.market.dbn import STATISTICS_DTYPE, RType
-from stockscan_tui.market.seen import Seen, Sifted
+from stockscan_tui.market.sieve import Seen, Sifted
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.symbols import InstrumentIds
 from tests import wire

@@ -24,7 +24,6 @@ from stockscan_tui.market.calendar import (
 )
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.indicator import IndicatorKey
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import (
     MOST_FIRED,
     CloseSource,
@@ -39,6 +38,7 @@ from stockscan_tui.market.snapshot import (
 )
 from stockscan_tui.market.study import Study
 from stockscan_tui.market.symbol_bars import SymbolBars
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.rules import Rules
 
 # Monday 2026-06-15, 10:41:07 in New York.

@@ -13,7 +13,7 @@ import pandas as pd
 
 from stockscan_tui.config import read_config
 from stockscan_tui.market.metrics import MetricKey, rank
-from stockscan_tui.market.own import Own
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import Names, parse
 from stockscan_tui.scan.gates import Gates
 from stockscan_tui.scan.lists import lists

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.text import printable
-from stockscan_tui.store.export import write_table
+from stockscan_tui.store.table_file import write_table
 from stockscan_tui.ui.screens.export import ExportScreen
 from stockscan_tui.ui.theme import THEMES
 from tests.ui.test_columns_screen import SIZES, Stand, on_stand

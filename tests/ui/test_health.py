@@ -18,7 +18,7 @@ from stockscan_tui.market.snapshot import (
     Snapshot,
     Verification,
 )
-from stockscan_tui.market.usual import shipped_activity
+from stockscan_tui.market.usual_bars import shipped_activity
 from stockscan_tui.market.vitals import (
     Flow,
     Lag,
@@ -30,9 +30,9 @@ from stockscan_tui.market.vitals import (
 from stockscan_tui.ui.screens.board import BoardScreen
 from stockscan_tui.ui.screens.health import HealthScreen
 from stockscan_tui.ui.screens.symbol import SymbolScreen
-from stockscan_tui.ui.telling import proof_of
 from stockscan_tui.ui.widgets.health.grid import FigureGrid
 from stockscan_tui.ui.widgets.health.pace import USUAL_ABOVE, USUAL_WITHIN
+from stockscan_tui.ui.wording import proof_of
 from tests.ui.driving import Stage, on_stage
 from tests.ui.market import NOW_NS, day_of
 from tests.ui.test_snapshots import LIVE, SIZES, application, arrive, lively

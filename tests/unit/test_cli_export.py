@@ -23,13 +23,13 @@ from stockscan_tui.errors import StoreError
 from stockscan_tui.market.batch import Batch, StateBatch
 from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
 from stockscan_tui.market.fired import Fired
-from stockscan_tui.store import extract
+from stockscan_tui.store import export as store_export
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.writer import Writer
 from tests.unit.store_batches import Row, batch, stored
 
 DAYS = (date(2026, 6, 12), date(2026, 6, 15))
-OPENS = [new_york_ns(day, extract._DAY_START) // MINUTE_NS for day in DAYS]
+OPENS = [new_york_ns(day, store_export._DAY_START) // MINUTE_NS for day in DAYS]
 SYMBOLS = ("A", "B", 'C"1,\x1b[2J')
 VIEWS = {"bars": "bars_1m", "alerts": "alerts", "state": "symbol_state"}
 ORDERS = {"bars": "ts, symbol", "alerts": "ts, rule, symbol", "state": "session_date, symbol"}
@@ -70,7 +70,7 @@ def _states(day: date) -> StateBatch:
         ask=prices, prev_close=prices, prev_close_source=("daily", ""), chg=prices, volume=counts,
         tier=np.array([1, 0], np.uint8), trades=counts, bars=counts, notional=prices,
         trade_ns=counts, quote_ns=counts, remaps=counts,
-        updated_ns=new_york_ns(day, extract._DAY_START) + 5_000_001_000,
+        updated_ns=new_york_ns(day, store_export._DAY_START) + 5_000_001_000,
     )  # fmt: skip
 
 
@@ -188,9 +188,9 @@ def test_what_fails_half_way_leaves_the_file_as_it_was(
     monkeypatch.setattr(Reader, "copy", full)
     target = tmp_path / "bars.csv"
     reader = Reader.open(database)
-    wanted = extract.Extract("bars", DAYS[0], DAYS[1])
+    wanted = store_export.Extract("bars", DAYS[0], DAYS[1])
     with pytest.raises(StoreError, match="No space left on device"):
-        extract.write_file(reader, wanted, target, lambda rows, share: None)
+        store_export.write_file(reader, wanted, target, lambda rows, share: None)
     reader.release()
     assert list(tmp_path.iterdir()) == []
 

@@ -20,11 +20,11 @@ _LATER = """
 import json, sys
 from stockscan_tui.cli import main
 from stockscan_tui.engine.compiling import compile_ahead
-from stockscan_tui.market import columns, kernel
+from stockscan_tui.market import arithmetic, kernel
 from stockscan_tui.market.compiled import is_compiled
 
 def known():
-    functions = {**vars(kernel), **vars(columns)}
+    functions = {**vars(kernel), **vars(arithmetic)}
     return {name: len(of.signatures) for name, of in functions.items() if is_compiled(of)}
 
 compile_ahead(lambda _done: None)

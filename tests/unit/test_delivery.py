@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stockscan_tui.clock import SystemClock
 from stockscan_tui.delivery import Courier, Notice
-from stockscan_tui.delivery.desk import Desk, Place
+from stockscan_tui.delivery.judge import Desk, Place
 from stockscan_tui.delivery.mutes import Mutes
 from stockscan_tui.delivery.parcel import Parcel
 from stockscan_tui.market.calendar import SECOND_NS

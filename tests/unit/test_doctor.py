@@ -29,9 +29,9 @@ from stockscan_tui.cli import main
 from stockscan_tui.cli import terminal as cli_terminal
 from stockscan_tui.config import key_path, live_database, rules_path, save_key
 from stockscan_tui.doctor import network, software, storage
+from stockscan_tui.doctor.database_child import Reading
 from stockscan_tui.doctor.files import Files
 from stockscan_tui.doctor.finding import Check, Finding, State, examine, ok
-from stockscan_tui.doctor.reading import Reading
 from stockscan_tui.errors import UsageError
 from stockscan_tui.scan.expression import Names
 from stockscan_tui.sim.archive import Tables

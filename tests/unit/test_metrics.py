@@ -21,9 +21,9 @@ from stockscan_tui.errors import UsageError
 from stockscan_tui.feed.dbn_file import DbnFile
 from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import percent_over
 from stockscan_tui.market.batch import BarBatch
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS, Session, new_york_ns
-from stockscan_tui.market.columns import percent_over
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.indicators import Indicators
 from stockscan_tui.market.kinds import kinds_of
@@ -35,9 +35,9 @@ from stockscan_tui.market.metrics import (
 )
 from stockscan_tui.market.minute_history import MinuteHistory, rescaled
 from stockscan_tui.market.minutes import MinuteBars
-from stockscan_tui.market.own import Own, OwnTable, numbers_by_slot, words_by_slot
 from stockscan_tui.market.silence import Silence
 from stockscan_tui.market.snapshot import CloseSource, Feed, Phase
+from stockscan_tui.market.user_data import Own, OwnTable, numbers_by_slot, words_by_slot
 from tests import wire
 from tests.playing import ListSink, Played, play, weekdays
 

@@ -20,9 +20,9 @@ from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
 from stockscan_tui.market.checkpoint import Place, freeze, thaw
 from stockscan_tui.market.dbn import RType
 from stockscan_tui.market.fired import Fired
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.state import Market
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.rules import Rule
 from tests import wire

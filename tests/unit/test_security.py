@@ -28,8 +28,8 @@ from stockscan_tui.cli.welcome import TypedKey
 from stockscan_tui.config import config_path, edit, key_path, read_key, rules_path, save_key
 from stockscan_tui.config.rules import parse_rules
 from stockscan_tui.delivery.request import Request
+from stockscan_tui.doctor.database_child import Reading
 from stockscan_tui.doctor.network import Target
-from stockscan_tui.doctor.reading import Reading
 from stockscan_tui.environment import without_key
 from stockscan_tui.errors import StockscanError, UsageError
 from stockscan_tui.feed.history import History
@@ -49,9 +49,9 @@ from stockscan_tui.sim.history import HistoryStub
 from stockscan_tui.sim.options import Options
 from stockscan_tui.sim.process import GatewayProcess
 from stockscan_tui.sim.tape import Tape
-from stockscan_tui.store.export import write_table
 from stockscan_tui.store.lock import Hold, beside
 from stockscan_tui.store.reader import Reader
+from stockscan_tui.store.table_file import write_table
 from stockscan_tui.store.writer import Writer
 from stockscan_tui.ui.screens import key_entry
 from stockscan_tui.ui.screens.key_entry import KeyChoice
@@ -181,9 +181,9 @@ SQL = re.compile(
 )
 QUOTED = re.compile(r"(_text|_name|_quoted|_said)\(.*\)")
 OWN_NAMES: dict[str, set[str]] = {
-    "store/extract.py": {"chosen", "view.query", "view.within", "among", "view.order", "options"},
+    "store/export.py": {"chosen", "view.query", "view.within", "among", "view.order", "options"},
     "store/pruning.py": {"table"},
-    "store/table.py": {"query", "value", "', '.join(fields)"},
+    "store/own_table.py": {"query", "value", "', '.join(fields)"},
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from stockscan_tui.errors import UsageError
-from stockscan_tui.store.table import MAX_COLUMNS, read_table
+from stockscan_tui.store.own_table import MAX_COLUMNS, read_table
 
 ROWS = """\
 Symbol,Float (M),Sector,Shortable,IPO day,52w High,Größe

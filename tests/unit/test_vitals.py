@@ -27,7 +27,12 @@ from stockscan_tui.market.snapshot import (
 )
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.troubles import Told, troubles
-from stockscan_tui.market.usual import JUDGED_MINUTES, LEAST_MINUTES, UsualPace, shipped_activity
+from stockscan_tui.market.usual_bars import (
+    JUDGED_MINUTES,
+    LEAST_MINUTES,
+    UsualPace,
+    shipped_activity,
+)
 from stockscan_tui.market.vitals import Lag, LagMeter, Pace, StoreFigures, Vitals
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.writer import Writer

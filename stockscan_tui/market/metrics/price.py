@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stockscan_tui.market.columns import percent_over, price_of
+from stockscan_tui.market.arithmetic import percent_over, price_of
 from stockscan_tui.market.metrics.metric import DAY, SPANS, Metric, MetricKey, Takes, Unit
 from stockscan_tui.market.snapshot import OPENING_WINDOWS, Floats, Snapshot
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stockscan_tui.market.columns import percent_over
+from stockscan_tui.market.arithmetic import percent_over
 from stockscan_tui.market.indicator import IndicatorKey, Kind
 from stockscan_tui.market.metrics.metric import Metric, MetricKey, Takes, Unit
 from stockscan_tui.market.snapshot import Floats, Snapshot

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stockscan_tui.market.fired import Fired
-from stockscan_tui.market.own import Own
+from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import Names
 from stockscan_tui.scan.gates import SHIPPED, Gates
 from stockscan_tui.scan.rules.rule import Rules

@@ -27,7 +27,6 @@ from stockscan_tui.ui.commands import BOARD, EVERYWHERE, bindings
 from stockscan_tui.ui.desk import Desk
 from stockscan_tui.ui.keeping import Keeping
 from stockscan_tui.ui.ranking import Ranking
-from stockscan_tui.ui.telling import Telling, proof_of
 from stockscan_tui.ui.widgets.alerts.recent import AlertLine, RecentAlerts
 from stockscan_tui.ui.widgets.detail import Detail
 from stockscan_tui.ui.widgets.filter_field import FilterField
@@ -35,6 +34,7 @@ from stockscan_tui.ui.widgets.leaderboard import Leaderboard
 from stockscan_tui.ui.widgets.lines import HintLine, KeyLine, ListLine
 from stockscan_tui.ui.widgets.status import StatusLine
 from stockscan_tui.ui.widgets.timeline import TimelineBar
+from stockscan_tui.ui.wording import Telling, proof_of
 
 PANEL_FROM = 170
 STRIP_FROM = 112

@@ -15,7 +15,7 @@ from stockscan_tui.market.text import printable
 
 if TYPE_CHECKING:
     from stockscan_tui.feed.history import History
-    from stockscan_tui.run.stored import Stored
+    from stockscan_tui.run.open_stored import Stored
 
 # The simulated gateway takes any.
 LOOPBACK_KEY = "db-simulated-on-loopback-only-00"
@@ -35,7 +35,7 @@ def opened(given: argparse.Namespace) -> Iterator[Stored]:
         StoreError: There is none, or it cannot be read.
     """
     from stockscan_tui.clock import SystemClock  # noqa: PLC0415
-    from stockscan_tui.run.stored import open_stored  # noqa: PLC0415
+    from stockscan_tui.run.open_stored import open_stored  # noqa: PLC0415
 
     stored = open_stored(given.db or live_database(given.dataset), SystemClock(), say)
     try:

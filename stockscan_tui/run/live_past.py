@@ -25,10 +25,10 @@ from stockscan_tui.feed.reference import PreviousCloses
 from stockscan_tui.log import LOG
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, Calendar
-from stockscan_tui.market.own import Own
 from stockscan_tui.market.snapshot import CloseSource, Phase, Snapshot
 from stockscan_tui.market.text import printable
-from stockscan_tui.run.nowhere import Nowhere
+from stockscan_tui.market.user_data import Own
+from stockscan_tui.run.null_sink import Nowhere
 from stockscan_tui.run.scratch import Scratch
 from stockscan_tui.store.reader import Reader
 

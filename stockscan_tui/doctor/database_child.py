@@ -83,7 +83,12 @@ class Reading:
                 process.communicate()
 
     def _begin(self) -> None:
-        command = [sys.executable, "-m", "stockscan_tui.doctor.reading", os.fspath(self._path)]
+        command = [
+            sys.executable,
+            "-m",
+            "stockscan_tui.doctor.database_child",
+            os.fspath(self._path),
+        ]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this very module
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stockscan_tui.errors import UsageError
-from stockscan_tui.market.own import OwnTable
 from stockscan_tui.market.text import printable
+from stockscan_tui.market.user_data import OwnTable
 from stockscan_tui.store.database import fetch_arrays, one_line
 
 MAX_COLUMNS = 200
