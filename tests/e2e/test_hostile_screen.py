@@ -104,9 +104,9 @@ class Terminal:
         self.told += more
         return bool(more)
 
-    def until(self, text: bytes) -> None:
+    def until(self, text: str) -> None:
         end_s = time.monotonic() + LIMIT_S
-        while text not in self.told:
+        while text.encode() not in ESCAPED.sub(b"", self.told):
             assert time.monotonic() < end_s
             assert self.process.poll() is None, self.told[-2_000:]
             self.read(1.0)
@@ -143,10 +143,12 @@ def test_nothing_in_symbols_rules_and_names_acts_on_the_terminal(tmp_path: Path)
         tmp_path,
     )  # fmt: skip
     try:
-        terminal.until(b"RULE")
+        terminal.until("RULE")
         for key in KEYS:
             if terminal.process.poll() is None:
                 terminal.press(key)
+            if key == "a":
+                terminal.until("[red]X[/red]")
     finally:
         status = terminal.close()
     assert status == 0, terminal.told[-2_000:]

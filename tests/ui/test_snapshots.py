@@ -70,7 +70,12 @@ def arrive(*keys: str) -> Any:
             field.cursor_blink = False
         for _ in range(3):
             app._poll()  # type: ignore[attr-defined]
-            await pilot.pause(0.05)
+            await pilot.pause()
+        for _ in range(400):
+            if all(board.drawn for board in app.screen_stack if isinstance(board, BoardScreen)):
+                break
+            await pilot.pause(0.01)
+        await pilot.pause()
 
     return run
 
