@@ -77,8 +77,9 @@ def rules(material: Material) -> Figure:
     conditions = [pool.share(parse(text)) for text in texts]
 
     def ours() -> Any:
-        snapshot, shared = take(), Shared(pool.pure)
-        return [condition.mask(snapshot, None, shared) for condition in conditions]
+        snapshot = take()
+        with Shared(pool.pure) as shared:
+            return [condition.mask(snapshot, None, shared) for condition in conditions]
 
     columns = columns_of(market, take())
 

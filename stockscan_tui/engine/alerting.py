@@ -19,7 +19,7 @@ from stockscan_tui.market import kernel as k
 from stockscan_tui.market.arithmetic import percent_over
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired, packed
-from stockscan_tui.market.instants import Instants, all_now, all_symbols, instants_of
+from stockscan_tui.market.instants import Instants, all_now, all_symbols
 from stockscan_tui.market.metrics import MetricKey, indicator_of, values_of
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Feed, Flags, Integers
@@ -189,14 +189,15 @@ class Alerting:
         if not self._begun or not market.count or not self._watched:
             return {}
         view = self._view(all_now(market, event_ns), whole=True)
-        shared, found = Shared(self._pool.pure), {}
-        for watched in self._watched:
-            ready = watched.rule.condition not in self._unready
-            if ready and not watched.crosses and market.session in watched.rule.sessions:
-                true = watched.holds(view, market.leaders, shared)
-                if watched.condition is None:
-                    true = true & self._moves.beyond(watched)
-                found[watched.rule.condition] = true
+        found = {}
+        with Shared(self._pool.pure) as shared:
+            for watched in self._watched:
+                ready = watched.rule.condition not in self._unready
+                if ready and not watched.crosses and market.session in watched.rule.sessions:
+                    true = watched.holds(view, market.leaders, shared)
+                    if watched.condition is None:
+                        true = true & self._moves.beyond(watched)
+                    found[watched.rule.condition] = true
         return found
 
     def excuse(self, before: Mapping[str, Flags], event_ns: int) -> None:
@@ -250,12 +251,10 @@ class Alerting:
     def flush(self) -> None:
         """Evaluate what waits: a minute's close, the seconds that are over since, and records."""
         market = self._market
-        count = int(market.ctl[k.INSTANTS])
         found: list[_Told] = []
-        if count:
-            columns = instants_of(market, count)
+        if market.ctl[k.INSTANTS]:
+            found += self._evaluate(self._view(market.noted))
             market.ctl[k.INSTANTS] = 0
-            found += self._evaluate(self._view(columns))
         if self._moved:
             found += self._tell_moves()
         self._take(found)
@@ -284,13 +283,13 @@ class Alerting:
         self._first = first_marks(market.rows)
         if self._come_ready():
             self._take_up(boundary_ns, Prime.NONE)
-        if market.ctl[k.WATCHING] and market.count:
-            noted = market.note_close(boundary_ns)
-            if not noted:
-                self.flush()
-                market.note_close(boundary_ns)
-        self._list_members()
-        self._level_some()
+        watching = bool(market.ctl[k.WATCHING] and market.count)
+        if watching and not market.note_close(boundary_ns):
+            self.flush()
+            market.note_close(boundary_ns)
+        every = self._every(noted=watching)
+        self._list_members(every)
+        self._level_some(every)
 
     def take_fired(self) -> list[Fired]:
         """Return what has fired since this was asked last, in the order of event time."""
@@ -355,16 +354,16 @@ class Alerting:
 
     def _prime(self, fresh: Iterable[Watched], event_ns: int) -> None:
         view = self._view(all_now(self._market, event_ns), whole=True)
-        self._list_members()
-        shared = Shared(self._pool.pure)
-        for watched in fresh:
-            if self._market.session not in watched.rule.sessions:
-                continue
-            if watched.condition is None:
-                inside = watched.holds(view, self._market.leaders, shared)
-                self._moves.prime(watched, inside, event_ns)
-            else:
-                watched.prime(view, self._market.leaders, shared)
+        self._list_members(self._every())
+        with Shared(self._pool.pure) as shared:
+            for watched in fresh:
+                if self._market.session not in watched.rule.sessions:
+                    continue
+                if watched.condition is None:
+                    inside = watched.holds(view, self._market.leaders, shared)
+                    self._moves.prime(watched, inside, event_ns)
+                else:
+                    watched.prime(view, self._market.leaders, shared)
 
     def _view(self, columns: Integers, *, whole: bool = False) -> Instants:
         return Instants(
@@ -379,16 +378,17 @@ class Alerting:
 
     def _evaluate(self, view: Instants) -> list[_Told]:
         """Return what fires at some rows, which are in the order of time."""
-        market, shared = self._market, Shared(self._pool.pure)
-        waits = self._waits(view)
+        market, waits = self._market, self._waits(view)
         fired = []
-        for watched in self._watched:
-            if watched.condition is None or watched.rule.condition in self._unready:
-                continue
-            if market.session in watched.rule.sessions:
-                at = watched.fire(view, self._market.leaders, shared, waits)
-                if len(at):
-                    fired.append((watched, at))
+        with Shared(self._pool.pure) as shared:
+            for watched in self._watched:
+                unready = self._unready and watched.rule.condition in self._unready
+                if watched.condition is None or unready:
+                    continue
+                if market.session in watched.rule.sessions:
+                    at = watched.fire(view, market.leaders, shared, waits)
+                    if len(at):
+                        fired.append((watched, at))
         if not fired:
             return []
         shut = np.zeros(len(view.slot), np.bool_)
@@ -471,41 +471,55 @@ class Alerting:
             for w in self._watched
         )
 
-    def _list_members(self) -> None:
+    def _every(self, *, noted: bool = False) -> Instants | None:
+        """Return all symbols at the last minute's close; None where no rule is for some alone.
+
+        Args:
+            noted: Whether that close was the last that was noted, and just now.
+        """
+        market = self._market
+        if not market.count or not (self._scoped() or self._ranked()):
+            return None
+        if noted:
+            return self._view(market.noted[:, -market.count :], whole=True)
+        return self._view(all_symbols(market, self._closed_ns), whole=True)
+
+    def _ranked(self) -> bool:
+        """Whether a rule is for the leaderboard."""
+        return any(watched.rule.scope == "toplist" for watched in self._watched)
+
+    def _list_members(self, every: Instants | None) -> None:
         """Find out who is on the leaderboard."""
-        if not any(watched.rule.scope == "toplist" for watched in self._watched):
+        if every is None or not self._ranked():
             return
-        view = self._view(all_symbols(self._market, self._closed_ns), whole=True)
-        leaders = self._gates.leaders(view)
+        leaders = self._gates.leaders(every)
         self._market.leaders[:] = False
         self._market.leaders[: len(leaders)] = leaders
 
     def _level(self) -> None:
         """Set the prices that move rules wait for."""
         self._suspects = self._market.split_suspect[: self._market.count].copy()
-        self._moves.level(self._members())
+        self._moves.level(self._members(self._every()))
 
-    def _level_some(self) -> None:
+    def _level_some(self, every: Instants | None) -> None:
         """Set them for symbols that have come into a rule's filter, or left it, alone."""
         suspects = self._market.split_suspect[: self._market.count]
         if not np.array_equal(suspects, self._suspects):
             self._level()
         elif self._scoped():
-            self._moves.move_members(self._members())
+            self._moves.move_members(self._members(every))
 
-    def _members(self) -> dict[int, Flags]:
+    def _members(self, every: Instants | None) -> dict[int, Flags]:
         """Return for whom each move rule is that is not for all, by the rule's place."""
-        market = self._market
-        if not self._scoped() or not market.count:
+        if every is None or not self._scoped():
             return {}
-        view = self._view(all_symbols(market, self._closed_ns), whole=True)
-        shared = Shared(self._pool.pure)
-        return {
-            watched.place: in_scope(watched.rule, view, market.leaders)
-            & watched.passes(view, shared)
-            for watched in self._watched
-            if watched.condition is None
-        }
+        with Shared(self._pool.pure) as shared:
+            return {
+                watched.place: in_scope(watched.rule, every, self._market.leaders)
+                & watched.passes(every, shared)
+                for watched in self._watched
+                if watched.condition is None
+            }
 
 
 def _watched(rule: Rule, memory: RuleMemory, place: int, closes_known: bool, pool: Pool) -> Watched:

@@ -19,7 +19,7 @@ from numba.core import event
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.market import arithmetic, kernel, sieve
 from stockscan_tui.market.compiled import is_compiled
-from stockscan_tui.market.instants import all_symbols, instants_of
+from stockscan_tui.market.instants import all_symbols
 from stockscan_tui.market.state import Market
 from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.scan.rules import firing
@@ -67,7 +67,6 @@ def _load_watching(market: Market) -> None:
     kernel.close_second(market.state, market.bars, market.ctl, market.seen, market.instants)
     market.note_close(0)
     market.close_minute()
-    instants_of(market, 0)
     all_symbols(market, 0)
     kernel.gather_dirty(market.bars, market.dirty, 0, np.empty((kernel.BAR_WIDTH, 0), np.int64))
 

@@ -202,27 +202,19 @@ class Instants(Snapshot):
         return photographer
 
 
-def instants_of(market: Market, count: int) -> Integers:
-    """Return a copy of the log's first rows, shape (`kernel.INSTANT_WIDTH`, count)."""
-    columns = np.empty((k.INSTANT_WIDTH, count), np.int64)
-    k.instant_columns(market.instants, columns)
-    return columns
-
-
 def all_symbols(market: Market, ns: int) -> Integers:
     """Return every symbol as it stands at a minute's close, shape (`INSTANT_WIDTH`, symbols)."""
-    columns = np.empty((k.INSTANT_WIDTH, market.count), np.int64)
-    k.state_columns(market.state, ns, columns)
-    return columns
+    log = np.empty(k.INSTANT_WIDTH * market.count, np.int64)
+    k.note_all(market.state, market.count, log, 0, ns)
+    return log.reshape(k.INSTANT_WIDTH, -1)
 
 
 def all_now(market: Market, ns: int) -> Integers:
     """Return the same within a minute: with the bars that go on."""
-    log = np.zeros(market.count * k.INSTANT_WIDTH, np.int64)
+    log = np.empty(k.INSTANT_WIDTH * market.count, np.int64)
     for slot in range(market.count):
         k.note_instant(market.state, market.bars, slot, ns + 1, log, slot)
-    columns = np.empty((k.INSTANT_WIDTH, market.count), np.int64)
-    k.instant_columns(log, columns)
+    columns = log.reshape(k.INSTANT_WIDTH, -1)
     columns[k.INSTANT_NS] = ns
     return columns
 

@@ -14,7 +14,7 @@ Layouts (all int64; prices in 1e-9 dollars, 0 for none; times in ns since 1970, 
 * `ids`, an open-addressing hash from instrument id to slot: (id << 32 | slot + 1), 0 where empty.
 * `touched`, slots whose mark changed since the last minute close.
 * `seen`, slots that had a record in the second that goes on, while anybody watches seconds.
-* `instants`, what those symbols stood at as each second ended: rows of `INSTANT_WIDTH` values.
+* `instants`, what those symbols stood at as each second ended: `INSTANT_WIDTH` columns.
 * `levels[slot]`, the prices that somebody waits for: a row of `LEVEL_WIDTH` values.
 * `dirty`, cells changed since they were last taken (their places in the log).
 * `late`, trades that the log or the running session no longer hold: rows of `LATE_WIDTH` values.
@@ -176,8 +176,8 @@ PRINT_WIDTH = 4
 SELL = 0x41
 BUY = 0x42
 
-# instants[row]: the slot, the second's end, the symbol's state, and its bar of the minute that goes
-# on (zeros where it has none)
+# instants[column * room + row], where there is room for so many rows: the slot, the second's end,
+# the symbol's state, and its bar of the minute that goes on (zeros where it has none)
 INSTANT_SLOT = 0
 INSTANT_NS = 1
 INSTANT_STATE = 2
@@ -946,24 +946,24 @@ def note_instant(
     state: Int64s, bars: Int64s, slot: int, ns: int, instants: Int64s, row: int
 ) -> None:
     """Write what a symbol stands at to a row of `instants`."""
-    o = row * INSTANT_WIDTH
+    room = len(instants) // INSTANT_WIDTH
     r = slot * STATE_WIDTH
-    instants[o + INSTANT_SLOT] = slot
-    instants[o + INSTANT_NS] = ns
+    instants[INSTANT_SLOT * room + row] = slot
+    instants[INSTANT_NS * room + row] = ns
     for f in range(NOTED_STATE):
-        instants[o + INSTANT_STATE + f] = state[r + f]
+        instants[(INSTANT_STATE + f) * room + row] = state[r + f]
     c = (state[r + NEWEST_BAR] - 1) * BAR_WIDTH
     if c >= 0 and bars[c + BAR_SLOT] == slot and bars[c + BAR_MINUTE] == (ns - 1) // MINUTE_NS:
-        instants[o + INSTANT_HIGH] = bars[c + BAR_HIGH]
-        instants[o + INSTANT_LOW] = bars[c + BAR_LOW]
-        instants[o + INSTANT_CLOSE] = bars[c + BAR_CLOSE]
-        instants[o + INSTANT_VOLUME] = bars[c + BAR_VOLUME]
-        instants[o + INSTANT_TRADES] = bars[c + BAR_TRADES]
-        instants[o + INSTANT_DOLLARS] = bars[c + BAR_DOLLARS]
-        instants[o + INSTANT_NANOS] = bars[c + BAR_NANOS]
+        instants[INSTANT_HIGH * room + row] = bars[c + BAR_HIGH]
+        instants[INSTANT_LOW * room + row] = bars[c + BAR_LOW]
+        instants[INSTANT_CLOSE * room + row] = bars[c + BAR_CLOSE]
+        instants[INSTANT_VOLUME * room + row] = bars[c + BAR_VOLUME]
+        instants[INSTANT_TRADES * room + row] = bars[c + BAR_TRADES]
+        instants[INSTANT_DOLLARS * room + row] = bars[c + BAR_DOLLARS]
+        instants[INSTANT_NANOS * room + row] = bars[c + BAR_NANOS]
     else:
         for f in range(INSTANT_HIGH, INSTANT_WIDTH):
-            instants[o + f] = 0
+            instants[f * room + row] = 0
 
 
 @compiled
@@ -974,7 +974,7 @@ def close_second(state: Int64s, bars: Int64s, ctl: Int64s, seen: Int64s, instant
     """
     count = ctl[SEEN_COUNT]
     row = ctl[INSTANTS]
-    if (row + count) * INSTANT_WIDTH > len(instants):
+    if row + count > len(instants) // INSTANT_WIDTH:
         return False
     for k in range(count):
         slot = seen[k]
@@ -986,47 +986,22 @@ def close_second(state: Int64s, bars: Int64s, ctl: Int64s, seen: Int64s, instant
 
 
 @compiled
-def note_all(state: Int64s, count: int, ctl: Int64s, instants: Int64s, ns: int) -> bool:
-    """Keep what all `count` symbols stand at as a minute closes at `ns`, without a bar.
-
-    False where `instants` has no room for them: then nothing is done.
-    """
-    first = ctl[INSTANTS]
-    if (first + count) * INSTANT_WIDTH > len(instants):
-        return False
-    for slot in range(count):
-        o = (first + slot) * INSTANT_WIDTH
-        r = slot * STATE_WIDTH
-        instants[o + INSTANT_SLOT] = slot
-        instants[o + INSTANT_NS] = ns
+def note_all(state: Int64s, count: int, instants: Int64s, first: int, ns: int) -> None:
+    """Write what all `count` symbols stand at, without a bar, to `instants` from a row on."""
+    room = len(instants) // INSTANT_WIDTH
+    # A cache line of each column at a time.
+    for begin in range(0, count, 8):
+        end = min(begin + 8, count)
+        for slot in range(begin, end):
+            instants[INSTANT_SLOT * room + first + slot] = slot
+            instants[INSTANT_NS * room + first + slot] = ns
         for f in range(NOTED_STATE):
-            instants[o + INSTANT_STATE + f] = state[r + f]
-        for f in range(INSTANT_HIGH, INSTANT_WIDTH):
-            instants[o + f] = 0
-    ctl[INSTANTS] = first + count
-    return True
-
-
-@compiled
-def instant_columns(instants: Int64s, columns: Int64s) -> None:
-    """Copy the log's first rows into `columns`, shape (INSTANT_WIDTH, rows)."""
-    for row in range(columns.shape[1]):
-        o = row * INSTANT_WIDTH
-        for f in range(INSTANT_WIDTH):
-            columns[f, row] = instants[o + f]
-
-
-@compiled
-def state_columns(state: Int64s, ns: int, columns: Int64s) -> None:
-    """Write what all symbols stand at, without a bar, into `columns`, (INSTANT_WIDTH, symbols)."""
-    for slot in range(columns.shape[1]):
-        r = slot * STATE_WIDTH
-        columns[INSTANT_SLOT, slot] = slot
-        columns[INSTANT_NS, slot] = ns
-        for f in range(NOTED_STATE):
-            columns[INSTANT_STATE + f, slot] = state[r + f]
-        for f in range(INSTANT_HIGH, INSTANT_WIDTH):
-            columns[f, slot] = 0
+            o = (INSTANT_STATE + f) * room + first
+            for slot in range(begin, end):
+                instants[o + slot] = state[slot * STATE_WIDTH + f]
+    for f in range(INSTANT_HIGH, INSTANT_WIDTH):
+        for slot in range(count):
+            instants[f * room + first + slot] = 0
 
 
 @inlined

@@ -144,9 +144,9 @@ class Market:
         self.seen = np.concatenate([self.seen, np.zeros_like(self.seen)])
         # What an image leaves out may be of a later, larger market, which may be gone on to again.
         if _instant_room(capacity) > len(self.instants):
-            instants = np.zeros(_instant_room(capacity), np.int64)
-            instants[: len(self.instants)] = self.instants
-            self.instants = instants
+            noted = self.noted
+            self.instants = np.zeros(_instant_room(capacity), np.int64)
+            self.noted[:] = noted
         if capacity * k.LEVEL_WIDTH > len(self.levels):
             self.levels = _enlarged(self.levels, capacity * k.LEVEL_WIDTH)
         no_levels(self.levels.reshape(-1, k.LEVEL_WIDTH)[self.capacity :])
@@ -206,7 +206,18 @@ class Market:
 
     def note_close(self, ns: int) -> bool:
         """Note all symbols as they stand at a minute's close; False where there is no room."""
-        return k.note_all(self.state, self.count, self.ctl, self.instants, ns)
+        first = int(self.ctl[k.INSTANTS])
+        if first + self.count > len(self.instants) // k.INSTANT_WIDTH:
+            return False
+        k.note_all(self.state, self.count, self.instants, first, ns)
+        self.ctl[k.INSTANTS] = first + self.count
+        return True
+
+    @property
+    def noted(self) -> Int64s:
+        """The rows that are noted, shape (`kernel.INSTANT_WIDTH`, rows); a view."""
+        noted: Int64s = self.instants.reshape(k.INSTANT_WIDTH, -1)[:, : self.ctl[k.INSTANTS]]
+        return noted
 
     def focus_on(self, slot: int | None) -> None:
         """Keep the trades of this symbol from now on, and forget those of another."""
@@ -465,7 +476,8 @@ def no_levels(levels: Int64s) -> None:
 
 def _instant_room(capacity: int) -> int:
     """Return the values of a log of instants that holds every symbol three times."""
-    return 3 * capacity * k.INSTANT_WIDTH
+    # Three lines more, so that a row's columns do not all fall into the same set of a cache.
+    return (3 * capacity + 24) * k.INSTANT_WIDTH
 
 
 def _aligned(size: int) -> Int64s:

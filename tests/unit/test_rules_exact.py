@@ -160,8 +160,8 @@ def test_a_rule_fires_the_same_however_its_rows_are_cut(
             np.array(slots, np.int64),
             np.array(at, np.int64),
             np.array(holds, np.bool_),
-            np.array(rearms, np.bool_),
-            has_rearm,
+            np.array(rearms if has_rearm else (), np.bool_),
+            np.zeros(0, np.bool_),
             once,
             cooldown,
             disarmed,
@@ -187,7 +187,7 @@ def test_what_crosses_was_on_the_other_side_when_it_was_last_on_one(
     for piece in (rows[:cut], rows[cut:]):
         crossed = np.zeros(len(piece), np.bool_)
         slots = np.array([slot for slot, _ in piece], np.int64)
-        cross(slots, np.array([value for _, value in piece], np.float64), side, crossed)
+        cross(slots, np.array([value for _, value in piece]), np.zeros(1), side, crossed)
         found += crossed.tolist()
     for row, (slot, value) in enumerate(rows):
         before = [v for s, v in rows[:row] if s == slot and v in (-1.0, 1.0)]

@@ -98,6 +98,7 @@ def roomy(market: Market) -> None:
     assert min(map(len, (market.touched, market.dirty, market.seen))) >= capacity
     assert len(market.levels) >= capacity * k.LEVEL_WIDTH
     assert len(market.instants) >= 3 * capacity * k.INSTANT_WIDTH
+    assert len(market.instants) % k.INSTANT_WIDTH == 0
 
 
 def test_a_listener_that_raises_ends_nothing_and_is_told_of_once(tmp_path: Path) -> None:

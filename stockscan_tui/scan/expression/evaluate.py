@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
 from stockscan_tui.market.metrics import MetricKey, values_of
-from stockscan_tui.market.snapshot import Flags, Floats, RowSymbols, Snapshot, Words
+from stockscan_tui.market.snapshot import Flags, RowSymbols, Snapshot, Words
 from stockscan_tui.scan.expression import tree
-from stockscan_tui.scan.expression.memory import Memory
+from stockscan_tui.scan.expression.memory import Memory, Numbers
 
-Numbers = Floats | np.float64
 # By node: what it was worked out from, and the result, which holds while that is the same object.
 Found = dict[tree.Node, tuple[object, Flags]]
 
 
 class Shared:
     """Conditions that several expressions share, each worked out once for one picture.
+
+    They are evaluated within its context, in which NumPy keeps still about what is no number.
 
     Args:
         pure: By identity, the nodes that depend on the picture alone.
@@ -28,6 +31,24 @@ class Shared:
     def __init__(self, pure: frozenset[int] = frozenset()) -> None:
         self.pure = pure
         self.found: dict[int, Flags] = {}
+        self._quiet = quiet()
+
+    def __enter__(self) -> Self:
+        self._quiet.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._quiet.__exit__(kind, raised, trace)
+
+
+def quiet() -> np.errstate:
+    """Return a context in which NumPy keeps still about what is no number."""
+    return np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +69,9 @@ class Evaluation:
 
     def mask(self, root: tree.Condition) -> Flags:
         """Return whether a condition holds, for each symbol in slot order; not to be changed."""
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        if self.shared is not None:
+            return self._flags(root)
+        with quiet():
             return self._flags(root)
 
     def _flags(self, node: tree.Condition) -> Flags:
@@ -107,10 +130,10 @@ class Evaluation:
         # What crosses has to be looked at always.
         early = self.shared is not None and empty and all(id(p) in self.shared.pure for p in parts)
         for part in parts:
+            if early and result is not None and not np.count_nonzero(result):
+                break
             flags = self._flags(part)
             result = flags if result is None else join(result, flags)
-            if early and not result.any():
-                break
         return self._all(empty) if result is None else result
 
     def _compare(self, values: list[Numbers], signs: Sequence[str]) -> Flags:
@@ -122,10 +145,10 @@ class Evaluation:
     def _crossed(self, node: tree.Crosses) -> Flags:
         if self.memory is None:
             return self._all(False)
-        difference = self._numbers(node.rising) - self._numbers(node.falling)
-        if not isinstance(difference, np.ndarray):
+        rising, falling = self._numbers(node.rising), self._numbers(node.falling)
+        if not isinstance(rising, np.ndarray) and not isinstance(falling, np.ndarray):
             return self._all(False)
-        return self.memory.crossed(node, difference, self.snapshot.event_ns)
+        return self.memory.crossed(node, rising, falling, self.snapshot.event_ns)
 
     def _begins(self, node: tree.Begins) -> Flags:
         symbols = self.snapshot.symbols

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from stockscan_tui.market.snapshot import Flags, Floats, Integers
 from stockscan_tui.scan.expression.tree import Crosses
 
+# A value per symbol, or one for all.
+Numbers = Floats | np.float64
 NEVER_NS = np.iinfo(np.int64).min
 
 
@@ -43,14 +45,16 @@ class Memory:
         self.hold_ns = hold_ns
         self._past: dict[Crosses, _Past] = {}
 
-    def crossed(self, node: Crosses, difference: Floats, event_ns: int) -> Flags:
+    def crossed(self, node: Crosses, rising: Numbers, falling: Numbers, event_ns: int) -> Flags:
         """Take note of what stands over the other, and return which symbols have crossed.
 
         Args:
             node: The crossing.
-            difference: What has to rise over zero, a value per symbol, NaN where unknown.
+            rising: What has to rise, a value per symbol or one for all, NaN where unknown.
+            falling: Over what; at least one of both has a value per symbol.
             event_ns: When this is so.
         """
+        difference: Floats = np.asarray(rising - falling)
         count = len(difference)
         past = self._past.get(node)
         if past is None:

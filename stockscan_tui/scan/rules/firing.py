@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stockscan_tui.market.compiled import compiled
+from stockscan_tui.market.compiled import compiled, inlined
 
 Int64s = NDArray[np.int64]
+Float64s = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
@@ -17,7 +18,7 @@ def fire(
     times: Int64s,
     holds: Flags,
     rearms: Flags,
-    has_rearm: bool,
+    waits: Flags,
     once: bool,
     cooldown_ns: int,
     disarmed: Flags,
@@ -30,8 +31,9 @@ def fire(
         slots: The symbol of each row; rows are in the order of time.
         times: Its instant, ns since 1970.
         holds: Whether the condition holds there.
-        rearms: Whether the condition that arms it again holds there.
-        has_rearm: Whether there is such a condition; else it is armed where it does not hold.
+        rearms: Whether the condition that arms it again holds there; empty for none: then it is
+            armed where it does not hold.
+        waits: At which rows nothing happens; empty for none.
         once: Whether it is never armed again.
         cooldown_ns: The least time between two firings for a symbol.
         disarmed: By slot, whether it has fired and was not armed again; kept.
@@ -39,41 +41,60 @@ def fire(
         fired: Receives the rows at which it fires.
     """
     count = 0
+    own = len(rearms) > 0
+    waiting = len(waits) > 0
     for row in range(len(slots)):
         slot = slots[row]
+        # One branch that is hardly ever taken: most rows change nothing.
+        back = rearms[row] if own else not holds[row]
+        if not (back if disarmed[slot] else holds[row]):
+            continue
+        if waiting and waits[row]:
+            continue
         if disarmed[slot]:
-            if not once and (rearms[row] if has_rearm else not holds[row]):
-                disarmed[slot] = False
-        elif holds[row]:
-            before = last_ns[slot]
-            if before == 0 or times[row] - before >= cooldown_ns:
-                fired[count] = row
-                count += 1
-                disarmed[slot] = True
-                last_ns[slot] = times[row]
+            disarmed[slot] = once
+            continue
+        before = last_ns[slot]
+        if before == 0 or times[row] - before >= cooldown_ns:
+            fired[count] = row
+            count += 1
+            disarmed[slot] = True
+            last_ns[slot] = times[row]
     return count
 
 
 @compiled
 def cross(
-    slots: Int64s, difference: NDArray[np.float64], side: NDArray[np.int8], crossed: Flags
+    slots: Int64s, rising: Float64s, falling: Float64s, side: NDArray[np.int8], crossed: Flags
 ) -> None:
-    """Tell at which rows something has risen over zero that was under it.
+    """Tell at which rows one thing has risen over another that it was under.
 
     Args:
         slots: The symbol of each row; rows are in the order of time.
-        difference: What has to rise over zero, NaN where unknown.
-        side: By slot, -1 under, 1 over, 0 for unknown; kept. Zero and NaN leave it as it is.
+        rising: What rises, a value for each row or one for all, NaN where unknown.
+        falling: What it rises over, likewise.
+        side: By slot, -1 under, 1 over, 0 for unknown; kept. Equal and NaN leave it as it is.
         crossed: Receives the result.
     """
-    for row in range(len(slots)):
-        slot = slots[row]
-        value = difference[row]
-        before = side[slot]
-        # Without a branch: which side it is on is as good as random.
-        crossed[row] = (value > 0) & (before < 0)
-        over = 1 if value > 0 else before
-        side[slot] = -1 if value < 0 else over
+    # Without a branch: which side it is on is as good as random.
+    if len(rising) == 1:
+        for row in range(len(slots)):
+            crossed[row] = _over(rising[0], falling[row], slots[row], side)
+    elif len(falling) == 1:
+        for row in range(len(slots)):
+            crossed[row] = _over(rising[row], falling[0], slots[row], side)
+    else:
+        for row in range(len(slots)):
+            crossed[row] = _over(rising[row], falling[row], slots[row], side)
+
+
+@inlined
+def _over(rising: float, falling: float, slot: int, side: NDArray[np.int8]) -> bool:
+    before = side[slot]
+    over = 1 if rising > falling else before
+    side[slot] = -1 if rising < falling else over
+    crossed: bool = (rising > falling) & (before < 0)
+    return crossed
 
 
 @compiled

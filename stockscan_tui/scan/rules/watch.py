@@ -12,10 +12,12 @@ from stockscan_tui.market.instants import Instants
 from stockscan_tui.market.rule_memory import RuleMemory
 from stockscan_tui.market.snapshot import Flags, Floats, Integers
 from stockscan_tui.scan.expression import Expression, Memory, Pool, Shared, tree
+from stockscan_tui.scan.expression.memory import Numbers
 from stockscan_tui.scan.rules.firing import cross, fire, prime
 from stockscan_tui.scan.rules.rule import Rule
 
 _NOWHERE = np.zeros(0, np.int64)
+_NONE = np.zeros(0, np.bool_)
 
 
 class _Sides(Memory):
@@ -26,20 +28,30 @@ class _Sides(Memory):
         self._places = {node: place for place, node in enumerate(crossings)}
         self._memory = memory
         self._slot: Integers = np.zeros(0, np.int64)
-        self._found: dict[tree.Crosses, Flags] = {}
+        self._found: dict[int, Flags] = {}
 
     def look_at(self, slot: Integers) -> None:
         """Go on to the next rows."""
         self._slot = slot
         self._found = {}
 
-    def crossed(self, node: tree.Crosses, difference: Floats, event_ns: int) -> Flags:
+    def crossed(
+        self, node: tree.Crosses, rising: Numbers, falling: Numbers, event_ns: int
+    ) -> Flags:
         # A crossing that stands in a rule twice is looked at once.
-        found = self._found.get(node)
+        place = self._places[node]
+        found = self._found.get(place)
         if found is None:
-            found = self._found[node] = np.zeros(len(difference), np.bool_)
-            cross(self._slot, difference, self._memory.sides[self._places[node]], found)
+            found = self._found[place] = np.empty(len(self._slot), np.bool_)
+            sides = self._memory.sides[place]
+            cross(self._slot, _each(rising), _each(falling), sides, found)
         return found
+
+
+def _each(values: Numbers) -> Floats:
+    """Return values as the compiled loop is compiled for them, without a copy where that can be."""
+    each: Floats = np.ascontiguousarray(values, np.float64)
+    return each if each.flags.writeable else each.copy()
 
 
 def crossings_of(rule: Rule) -> tuple[tree.Crosses, ...]:
@@ -70,10 +82,12 @@ class Watched:
     _rearm: Expression | None = field(init=False)
     _sides: _Sides = field(init=False)
     _crossings: int = field(init=False)
+    _is_for_all: bool = field(init=False)
 
     def __post_init__(self) -> None:
         crossings = crossings_of(self.rule)
         self._crossings = len(crossings)
+        self._is_for_all = self.rule.scope == "all" and self.rule.filter.empty
         self._sides = _Sides(crossings, self.memory)
         share, rearm = self.pool.share, self.rule.rearm
         self._filter = share(self.rule.filter)
@@ -91,7 +105,7 @@ class Watched:
         return self._filter.mask(view, None, shared)
 
     def holds(self, view: Instants, members: Flags, shared: Shared) -> Flags:
-        """Return whether it holds, for each row.
+        """Return whether it holds, for each row; not to be written to.
 
         Args:
             view: The rows.
@@ -100,10 +114,12 @@ class Watched:
         """
         self.memory.grow(view.ground.count, self._crossings)
         self._sides.look_at(view.slot)
+        if self.condition is not None and self._is_for_all:
+            return self.condition.mask(view, self._sides, shared)
         held = self._filter.mask(view, self._sides, shared)
         if self.rule.scope != "all":
             held = held & in_scope(self.rule, view, members)
-        if self.condition is None or (not self._crossings and not held.any()):
+        if self.condition is None or not (self._crossings or np.count_nonzero(held)):
             return held
         # Where something crosses, all rows are looked at, so that it misses nothing.
         return held & self.condition.mask(view, self._sides, shared)
@@ -121,20 +137,18 @@ class Watched:
             view: The rows, in the order of time.
             members: Who is on the leaderboard, by slot.
             shared: What other rules have worked out of the rows.
-            waits: At which rows nothing fires; None for none.
+            waits: At which rows nothing is known, so that it is not armed again either; None for
+                none.
         """
         rule, memory = self.rule, self.memory
         holds = self.holds(view, members, shared)
-        has_rearm, rearms = self._rearm is not None, holds
-        if waits is not None:
-            # Nothing is known of them: they are not armed again either.
-            has_rearm, rearms = True, ~holds & ~waits
-            holds = holds & ~waits
         # What fires at one row may be armed again at a later one, unless that is never.
-        at_rest = not holds.any() and (rule.once_a_day or not memory.disarmed.any())
+        at_rest = not np.count_nonzero(holds) and (
+            rule.once_a_day or not np.count_nonzero(memory.disarmed)
+        )
+        rearms = _NONE
         if self._rearm is not None and (self._crossings or not at_rest):
             rearms = self._rearm.mask(view, self._sides, shared)
-            rearms = rearms if waits is None else rearms & ~waits
         if at_rest:
             return _NOWHERE
         rows = np.empty(len(holds), np.int64)
@@ -143,7 +157,7 @@ class Watched:
             view.ns,
             holds,
             rearms,
-            has_rearm,
+            _NONE if waits is None else waits,
             rule.once_a_day,
             int(rule.cooldown_s * SECOND_NS),
             memory.disarmed,
