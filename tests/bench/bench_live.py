@@ -220,6 +220,28 @@ def starts(scale: Scale, folder: Path) -> None:
          f"first {took[0]:.2f} s; Databento's tutorial claims < 5 s")  # fmt: skip
 
 
+# --- 6 ------------------------------------------------------------------------------------------
+
+
+def lags(scale: Scale, folder: Path) -> None:
+    """Print how far the market lags behind its feed while rules fire and nothing takes it."""
+    # Rules are watched from the first minute's close on.
+    tape = flat_tape(100_000, 6_000_000, time_of_day(9, 30, 55))
+    for title, kind in (
+        ("the feed's lag at 100,000 records/s, p50 / p99", "none"),
+        ("  with twenty rules that fire all the time", "rules"),
+        ("  and every way of delivery broken", "broken"),
+    ):
+
+        def ours(kind: str = kind) -> dict[str, float]:
+            with gateway(tape, 1.0) as one:
+                return measured("own", one.port, fresh(folder), "lag", 8, scale.seconds, kind)
+
+        found = median_of(ours, scale.times)
+        note = f"most {found['most']:.1f} ms, {found['alerts']:,.0f} alerts/s"
+        line(title, f"{found['p50']:.1f} / {found['p99']:.1f} ms", "", note)
+
+
 # --- what is shared -------------------------------------------------------------------------------
 
 
@@ -314,6 +336,7 @@ FIGURES = {
     "delays": delays,
     "catching-up": catching_up,
     "starts": starts,
+    "lags": lags,
 }
 
 

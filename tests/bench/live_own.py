@@ -4,6 +4,7 @@
     python -m tests.bench.live_own PORT DATABASE save RECORDS
     python -m tests.bench.live_own PORT DATABASE catch_up
     python -m tests.bench.live_own PORT DATABASE timer SETTLE_S SECONDS
+    python -m tests.bench.live_own PORT DATABASE lag SETTLE_S SECONDS none|rules|broken
 
 Prints one line of JSON.
 """
@@ -14,28 +15,37 @@ import asyncio
 import gc
 import json
 import math
+import socket
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
 from stockscan_tui.bench.late_timer import percentiles, timer_delays_ms
 from stockscan_tui.cli.play import SWITCH_S
 from stockscan_tui.clock import SystemClock
+from stockscan_tui.delivery import Courier
 from stockscan_tui.engine.catching import Catching
 from stockscan_tui.engine.live import LiveEngine
 from stockscan_tui.feed.live import Access
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import SECOND_NS
+from stockscan_tui.market.fired import Fired
 from stockscan_tui.run import live
 from stockscan_tui.run.demo import DATASET, HOST, KEY
 from stockscan_tui.run.live import LiveRequest, LiveRun
+from stockscan_tui.scan.expression import Names, parse
+from stockscan_tui.scan.gates import SHIPPED
+from stockscan_tui.scan.rules import Command, Rule, Rules, Webhook
+from stockscan_tui.scan.rules.ruling import Ruling
 from stockscan_tui.ui.app import Opening, StockscanApp
 from stockscan_tui.ui.desk import Desk
 from tests.bench.live_tapes import SYMBOLS
 
 SIZE = (140, 40)
 LOOK_S = 0.01
+LAG_LOOK_S = 0.002
 
 
 class TimedEngine(LiveEngine):
@@ -78,12 +88,15 @@ class TimedEngine(LiveEngine):
         return min(stop_ns, reached_ns // SECOND_NS * SECOND_NS + SECOND_NS)
 
 
-def begin(port: int, database: Path, refresh_s: float) -> tuple[LiveRun, TimedEngine]:
+def begin(
+    port: int, database: Path, refresh_s: float, ruling: Ruling | None = None
+) -> tuple[LiveRun, TimedEngine]:
     """Return a run and its engine."""
     sys.setswitchinterval(SWITCH_S)
     request = LiveRequest(
-        Access(KEY, DATASET, HOST, port), database, backfill=False, refresh_s=refresh_s
-    )
+        Access(KEY, DATASET, HOST, port), database, backfill=False, refresh_s=refresh_s,
+        ruling=ruling or Ruling(),
+    )  # fmt: skip
     with patch.object(live, "LiveEngine", TimedEngine):
         run = LiveRun(request, SystemClock())
     assert isinstance(run.engine, TimedEngine)
@@ -170,6 +183,68 @@ def measure_timer(port: int, database: Path, settle_s: float, seconds: float) ->
     return found
 
 
+def noisy(port: int) -> Rules:
+    """Return twenty rules that fire all the time, by ways out that hang, fail or refuse."""
+    ways = ("hanging", "failing", "missing", "silent", "refused", "toast", "bell", "desktop")
+    rules = tuple(
+        Rule(
+            f"rule {n}",
+            when=parse(f"vwap_pct > {n / 100}"),
+            cooldown_s=1.0,
+            gates=False,
+            deliver=ways,
+        )
+        for n in range(-10, 10)
+    )
+    return Rules(
+        rules,
+        commands=(
+            Command("hanging", ("sleep", "1000"), 0.0, 30.0),
+            Command("failing", ("false",), 0.0),
+            Command("missing", ("/there/is/no/such/program",), 0.0),
+        ),
+        webhooks=(
+            Webhook("silent", f"http://{HOST}:{port}/", every_s=0.0, timeout_s=30.0),
+            Webhook("refused", f"http://{HOST}:9/", every_s=0.0),
+        ),
+    )
+
+
+def deaf(_fired: Sequence[Fired]) -> None:
+    """Listen to alerts, and fail at it."""
+    raise LookupError("nobody listens")
+
+
+def measure_lag(
+    port: int, database: Path, settle_s: float, seconds: float, kind: str
+) -> dict[str, float]:
+    """Return how far the market lags behind its feed, ms over the least seen, and the alerts.
+
+    `kind` says whether there are `none` of the rules, the `rules` alone, or `broken` ways out too.
+    """
+    TimedEngine.each_second = False
+    with socket.create_server((HOST, 0)) as silent:
+        rules = noisy(silent.getsockname()[1])
+        courier = Courier(rules, SystemClock(), lambda _notice: None)
+        tell: tuple[Callable[[Sequence[Fired]], None], ...] = (courier.take, deaf)
+        ruling = Ruling(rules if kind != "none" else Rules(), SHIPPED, Names(),
+                        tell if kind == "broken" else ())  # fmt: skip
+        run, engine = begin(port, database, 0.1, ruling)
+        while not engine.taken:
+            time.sleep(LOOK_S)
+        time.sleep(settle_s)
+        records, alerts, behind = engine.taken, int(engine._market.alerts.sum()), []
+        until_s = time.perf_counter() + seconds
+        while (now_s := time.perf_counter()) < until_s:
+            behind.append(now_s * 1e3 - int(engine._market.ctl[k.CLOCK_NS]) / 1e6)
+            time.sleep(LAG_LOOK_S)
+        records, alerts = engine.taken - records, int(engine._market.alerts.sum()) - alerts
+        run.close()
+        courier.close()
+    found = percentiles([each - min(behind) for each in behind])
+    return found | {"rate": records / seconds, "alerts": alerts / seconds}
+
+
 def main(port: str, database: str, kind: str, *numbers: str) -> None:
     """Measure and print."""
     path = Path(database)
@@ -179,6 +254,8 @@ def main(port: str, database: str, kind: str, *numbers: str) -> None:
         found = save(int(port), path, int(numbers[0]))
     elif kind == "catch_up":
         found = measure_catch_up(int(port), path)
+    elif kind == "lag":
+        found = measure_lag(int(port), path, float(numbers[0]), float(numbers[1]), numbers[2])
     else:
         found = measure_timer(int(port), path, float(numbers[0]), float(numbers[1]))
     print(json.dumps(found), flush=True)
