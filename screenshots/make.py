@@ -70,6 +70,8 @@ PICTURES = (
         wait_s=30.0,
     ),
     Picture("help", (120, 36), ("question_mark",)),
+    # It moves the market, so it comes last.
+    Picture("replay", (120, 36), ("T", *"9:41", "enter"), wait_s=3.0),
 )
 
 

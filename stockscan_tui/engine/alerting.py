@@ -16,7 +16,7 @@ import numpy as np
 
 from stockscan_tui.engine.gatekeeper import Gatekeeper
 from stockscan_tui.market import kernel as k
-from stockscan_tui.market.arithmetic import percent_over
+from stockscan_tui.market.arithmetic import differing, percent_over
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.fired import Fired, packed
 from stockscan_tui.market.instants import Instants, all_now, all_symbols
@@ -398,15 +398,13 @@ class Alerting:
 
     def _waits(self, view: Instants) -> Flags | None:
         """Return which rows wait for a word on what looks like a split; None for none."""
-        slot, first = view.slot, first_marks(view.states)
-        waits = view.split_suspect.copy()
+        slot, waits = view.slot, view.split_suspect
         # Who has its first mark since the last minute's close was not looked at then.
-        judged = np.zeros(view.ground.count, np.int64)
-        judged[: len(self._first)] = self._first
-        new = np.flatnonzero(first != judged[slot])
+        new = differing(slot, view.state(k.FIRST_MARK), view.state(k.MARK), self._first)
         if len(new):
-            waits[new] = self._ground.suspicious(slot[new], first[new])
-        return waits if waits.any() else None
+            waits = waits.copy()
+            waits[new] = self._ground.suspicious(slot[new], first_marks(view.states[new]))
+        return waits if np.count_nonzero(waits) else None
 
     def _told(self, watched: Watched, view: Instants, at: Integers, shut: Flags) -> Iterator[_Told]:
         rule = watched.rule

@@ -17,7 +17,7 @@ import numpy as np
 from numba.core import event
 
 from stockscan_tui.errors import StockscanError
-from stockscan_tui.market import arithmetic, kernel, sieve
+from stockscan_tui.market import arithmetic, kernel, sieve, silence
 from stockscan_tui.market.compiled import is_compiled
 from stockscan_tui.market.instants import all_symbols
 from stockscan_tui.market.state import Market
@@ -25,7 +25,7 @@ from stockscan_tui.market.symbols import InstrumentIds
 from stockscan_tui.scan.rules import firing
 
 DOING = "compiling once for this machine, about 10 s"
-_MODULES = (kernel, arithmetic, sieve, firing)
+_MODULES = (kernel, arithmetic, sieve, silence, firing)
 
 
 class StoppedError(StockscanError):
@@ -78,6 +78,9 @@ def _load_arithmetic() -> None:
     arithmetic.percent_over(none, none)
     arithmetic.price_of(none, none)
     arithmetic.notional_of(nothing, nothing, nothing, nothing)
+    arithmetic.share_of_usual(none, none, 0.0, nothing, 0)
+    arithmetic.differing(nothing, nothing, nothing, nothing)
+    silence.Silence().signs(np.zeros((0, kernel.STATE_WIDTH), np.int64), 0, regular=False)
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from stockscan_tui.market import kernel as k
+from stockscan_tui.market.arithmetic import plain
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
+from stockscan_tui.market.compiled import compiled
 from stockscan_tui.market.kernel import Int64s
 from stockscan_tui.market.minutes import MinuteBars
 from stockscan_tui.market.snapshot import Flags
@@ -104,18 +106,21 @@ class Silence:
         """
         count = len(rows)
         self._grow(count if slots is None else int(slots.max(initial=-1)) + 1)
-        since_ns = event_ns - RESUMED_NS
-        # Few were busy, or are back: nobody else is looked at.
-        maybe = (self._trades >= BUSY_TRADES) | self._silent | (self._resumed_ns > since_ns)
-        at = np.flatnonzero(maybe[:count] if slots is None else maybe[slots])
-        of = at if slots is None else slots[at]
-        heard_ns = np.maximum(rows[at, k.TRADE_NS], rows[at, k.QUOTE_NS])
-        silent = np.zeros(len(at), np.bool_)
-        if regular:
-            silent = self._quiet(heard_ns, self._trades[of], event_ns)
-        back = (self._resumed_ns[of] > since_ns) | (self._silent[of] & ~silent & regular)
-        halt, resumed = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-        halt[at], resumed[at] = silent, back & ~silent
+        halt, resumed = np.empty(count, np.bool_), np.empty(count, np.bool_)
+        _signs(
+            plain(np.arange(count) if slots is None else slots, np.int64),
+            plain(rows[:, k.TRADE_NS], np.int64),
+            plain(rows[:, k.QUOTE_NS], np.int64),
+            self._trades,
+            self._silent,
+            self._resumed_ns,
+            event_ns,
+            self.whole_since_ns,
+            regular,
+            regular and not self._broken,
+            halt,
+            resumed,
+        )
         return {"halt": halt, "resumed": resumed}
 
     def _quiet(self, heard_ns: Int64s, trades: Int64s, now_ns: int) -> Flags:
@@ -132,3 +137,28 @@ class Silence:
             self._trades = np.concatenate([self._trades, np.zeros(more, np.int64)])
             self._silent = np.concatenate([self._silent, np.zeros(more, np.bool_)])
             self._resumed_ns = np.concatenate([self._resumed_ns, np.zeros(more, np.int64)])
+
+
+@compiled
+def _signs(
+    slots: Int64s,
+    trade_ns: Int64s,
+    quote_ns: Int64s,
+    trades: Int64s,
+    silent: Flags,
+    resumed_ns: Int64s,
+    event_ns: int,
+    whole_since_ns: int,
+    regular: bool,
+    told: bool,
+    halt: Flags,
+    resumed: Flags,
+) -> None:
+    """Tell who is silent and who is back, for rows of symbols; `told`: whether silence says any."""
+    for row in range(len(slots)):
+        slot = slots[row]
+        heard_ns = max(trade_ns[row], quote_ns[row], whole_since_ns)
+        halted = told and trades[slot] >= BUSY_TRADES and event_ns - heard_ns >= SILENT_NS
+        halt[row] = halted
+        back = resumed_ns[slot] > event_ns - RESUMED_NS or (silent[slot] and regular)
+        resumed[row] = back and not halted

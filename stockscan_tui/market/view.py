@@ -370,9 +370,9 @@ def average_price(*sessions: SessionFigures) -> Floats:
 
     To twelve decimals, so that it equals the price of trades that all had one.
     """
-    volume = np.zeros(len(sessions[0].volume))
-    notional = np.zeros(len(volume))
-    for figures in sessions:
-        volume += figures.volume
-        notional += figures.notional
+    volume: Floats | Integers = sessions[0].volume
+    notional = sessions[0].notional
+    for figures in sessions[1:]:
+        volume = volume + figures.volume
+        notional = notional + figures.notional
     return price_of(notional, volume)

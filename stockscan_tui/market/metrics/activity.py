@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from stockscan_tui.market.arithmetic import share_of_usual
 from stockscan_tui.market.calendar import MINUTE_NS, SECOND_NS
 from stockscan_tui.market.metrics.metric import SPANS, Metric, MetricKey, Takes, Unit
 from stockscan_tui.market.snapshot import Floats, Integers, Snapshot
@@ -52,11 +53,8 @@ def _trades(s: Snapshot, key: MetricKey) -> Floats:
 
 
 def _relative_volume(s: Snapshot, _: MetricKey) -> Floats:
-    usual = s.average_volume * s.volume_share
-    known = (usual > 0) & (np.maximum(s.trades, s.bars) >= LEAST_TRADES)
-    ratio: Floats = np.full(len(usual), np.nan)
-    np.divide(s.volume, usual, out=ratio, where=known)
-    return ratio
+    counted = np.maximum(s.trades, s.bars)
+    return share_of_usual(s.volume, s.average_volume, s.volume_share, counted, LEAST_TRADES)
 
 
 def _bar_relative_volume(s: Snapshot, _: MetricKey) -> Floats:

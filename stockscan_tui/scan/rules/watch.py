@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from stockscan_tui.market.arithmetic import plain
 from stockscan_tui.market.calendar import SECOND_NS
 from stockscan_tui.market.instants import Instants
 from stockscan_tui.market.rule_memory import RuleMemory
-from stockscan_tui.market.snapshot import Flags, Floats, Integers
+from stockscan_tui.market.snapshot import Flags, Integers
 from stockscan_tui.scan.expression import Expression, Memory, Pool, Shared, tree
 from stockscan_tui.scan.expression.memory import Numbers
 from stockscan_tui.scan.rules.firing import cross, fire, prime
@@ -44,14 +45,9 @@ class _Sides(Memory):
         if found is None:
             found = self._found[place] = np.empty(len(self._slot), np.bool_)
             sides = self._memory.sides[place]
-            cross(self._slot, _each(rising), _each(falling), sides, found)
+            over, under = plain(rising, np.float64), plain(falling, np.float64)
+            cross(self._slot, over, under, sides, found)
         return found
-
-
-def _each(values: Numbers) -> Floats:
-    """Return values as the compiled loop is compiled for them, without a copy where that can be."""
-    each: Floats = np.ascontiguousarray(values, np.float64)
-    return each if each.flags.writeable else each.copy()
 
 
 def crossings_of(rule: Rule) -> tuple[tree.Crosses, ...]:
