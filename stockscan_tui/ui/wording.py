@@ -134,6 +134,8 @@ class Telling:
             return f"closes {closes:,} ✓ · catching up, {when} reached · {done}"
         if snapshot.feed.phase is Phase.ENDED:
             back = " · [ { T go back" if snapshot.timeline is not None else ""
+            if snapshot.feed.mode != "REPLAY":
+                return f"the past up to {fmt.clock(snapshot.event_ns)}{back} · L returns to now"
             return f"end of file at {fmt.clock(snapshot.event_ns)}{back} · q quits"
         selected = self._ranking.selected
         meant = explanation(snapshot, selected) if selected is not None else ""

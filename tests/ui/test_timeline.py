@@ -271,6 +271,10 @@ def test_a_live_run_enters_its_past_and_returns_to_now() -> None:
         assert stage.player.moves == [("by", -15 * MINUTE_NS)]
         await stage.show(past, after_s=1)
         assert "the past, 10:31 · L returns to now" in stage.text()
+        ended = replace(past, feed=replace(LIVE, phase=Phase.ENDED))
+        await stage.show(ended, after_s=30)
+        assert "end of file" not in stage.text()
+        assert "the past up to 10:31" in stage.text()
         await stage.pilot.press("L")
         assert stage.player.moves[-1] == ("now", 0)
         await stage.show(replace(now, leap=2), after_s=1)
