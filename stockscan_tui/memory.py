@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+# Of <malloc.h>.
+_M_ARENA_MAX = -8
+
 
 def resident_mb() -> float | None:
     """Return the resident memory in MB; the peak where only that is told, None where nothing is."""
@@ -32,18 +35,28 @@ def give_back() -> None:
     Threads that come and go with pieces of many sizes leave holes in its heaps; over days they are
     as much as what is in use.
     """
-    trim = _trim()
+    trim = _of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
+def share_heaps() -> None:
+    """Let all threads share two of the C library's heaps, before there are any threads.
+
+    Each thread else has one of its own, whose holes no other thread fills.
+    """
+    option = _of_glibc("mallopt")
+    if option is not None:
+        option(_M_ARENA_MAX, 2)
+
+
 @cache
-def _trim() -> Callable[[int], Any] | None:
-    """Return glibc's `malloc_trim`, None with another library."""
+def _of_glibc(name: str) -> Callable[..., Any] | None:
+    """Return a function of glibc's, None with another library."""
     if not sys.platform.startswith("linux"):
         return None
     try:
-        trim: Callable[[int], Any] = ctypes.CDLL(None).malloc_trim
+        function: Callable[..., Any] = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
         return None
-    return trim
+    return function

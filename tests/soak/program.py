@@ -127,6 +127,8 @@ class OnScreen:
         self._process = subprocess.Popen(
             [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
             env={**environment, "TERM": "xterm-256color"}, start_new_session=True,
+            # Where its exports go.
+            cwd=environment["XDG_DATA_HOME"],
         )  # fmt: skip
         os.close(theirs)
         self.pid = self._process.pid

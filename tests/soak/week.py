@@ -379,8 +379,10 @@ def _environment(folder: Path) -> dict[str, str]:
     for old in (*folder.glob("live.*"), folder / "errors.txt"):
         old.unlink(missing_ok=True)
     _made(folder / "recordings")
-    kinds = ("CACHE", "CONFIG", "DATA", "STATE")
-    return {**os.environ, **{f"XDG_{kind}_HOME": str(folder / "xdg" / kind) for kind in kinds}}
+    places = {kind: folder / "xdg" / kind for kind in ("CACHE", "CONFIG", "DATA", "STATE")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    return {**os.environ, **{f"XDG_{kind}_HOME": str(place) for kind, place in places.items()}}
 
 
 def _write_settings(folder: Path) -> None:

@@ -655,6 +655,19 @@ def test_keys_keep_their_meaning_while_toasts_stand() -> None:
     on_stage(act)
 
 
+def test_over_a_dialog_one_toast_stands_alone() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.pilot.press("c")
+        stack = await told(stage, *(notice(str(n), seconds=600) for n in range(3)))
+        assert {one.id for one, _ in stack._lines} == {"2"}
+        await stage.pilot.press("escape")
+        await stage.until(lambda: len(stage.app.screen.query(ToastStack)) > 0)
+        board = stage.app.screen.query_one(ToastStack)
+        await stage.until(lambda: {one.id for one, _ in board._lines} == {"0", "1", "2"})
+
+    on_stage(act)
+
+
 def test_priority_differs_by_shape_and_not_by_colour_alone() -> None:
     async def act(stage: Stage) -> None:
         notices = [notice(p.value, priority=p, seconds=600) for p in Priority]

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -56,6 +56,9 @@ class ToastStack(Widget):
         if getattr(self.screen, "lists_alerts", False):
             # There they stand in the list.
             notices = [notice for notice in notices if notice.kind == "trouble"]
+        if isinstance(self.screen, ModalScreen):
+            # Over a dialog, which is read or filled in, there is room for one.
+            notices = notices[-1:]
         width = min(max(room.width // 2, NARROWEST), WIDEST, room.width)
         if list(notices) != list(self._notices) or width != self._width:
             self._notices, self._width = list(notices), width
