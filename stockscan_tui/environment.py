@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 KEY_VARIABLE = "DATABENTO_API_KEY"
 _SAFE_PATH = "PYTHONSAFEPATH"
+# Held by whoever changes it for a while, and whoever reads all of it.
+_CHANGING = threading.RLock()
 
 
 def without_key(further: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -16,7 +19,8 @@ def without_key(further: Mapping[str, str] | None = None) -> dict[str, str]:
     Args:
         further: Variables that are added.
     """
-    held = {name: said for name, said in os.environ.items() if name != KEY_VARIABLE}
+    with _CHANGING:
+        held = {name: said for name, said in os.environ.items() if name != KEY_VARIABLE}
     return held | dict(further or {})
 
 
@@ -32,14 +36,13 @@ def of_own_process(further: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 @contextmanager
-def safe_path() -> Iterator[None]:
+def as_own_process() -> Iterator[None]:
     """Let Python's own processes that are begun meanwhile be as `of_own_process` has them."""
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
+    with _CHANGING:
+        before = {name: os.environ.pop(name, None) for name in (_SAFE_PATH, KEY_VARIABLE)}
+        os.environ[_SAFE_PATH] = "1"
+        try:
+            yield
+        finally:
             del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = before
+            os.environ.update({name: said for name, said in before.items() if said is not None})

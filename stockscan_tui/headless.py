@@ -25,6 +25,7 @@ from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.memory import resident_mb
 from stockscan_tui.run.common import Run, Summary
 from stockscan_tui.scan.picking import Picker
+from stockscan_tui.store.recovery_files import was_told
 from stockscan_tui.store.recovery_report import Recovered
 
 HEALTH_EVERY_NS = 5 * SECOND_NS
@@ -120,6 +121,7 @@ def _tell_recovered(run: Run, told: int, printer: Printer) -> int:
         for line in each.lines():
             sys.stderr.write(f"stockscan: {line}\n")
         printer.recovered(each)
+        was_told(each)
     return len(recovered)
 
 

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 
 from stockscan_tui.cli.machine_limits import check_limits, shortage
 from stockscan_tui.cli.parser import check, make_parser
-from stockscan_tui.cli.streams import drop_output, is_unwritten, prepare_streams
+from stockscan_tui.cli.streams import (
+    drop_output,
+    guard_tracebacks,
+    is_gone,
+    is_unwritten,
+    prepare_streams,
+)
 from stockscan_tui.errors import StockscanError
+from stockscan_tui.memory import share_heaps
 
 if TYPE_CHECKING:
     from stockscan_tui.config import Config
@@ -18,7 +25,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
+    share_heaps()
     prepare_streams()
+    guard_tracebacks()
     try:
         status = _run(arguments)
         sys.stdout.flush()
@@ -28,10 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stderr.write(f"stockscan: {printable(str(error))}\n")
         return error.exit_status
-    except BrokenPipeError:
-        # Whoever read the output has gone.
-        drop_output()
-        return 0
     except (MemoryError, RuntimeError) as error:
         said = shortage(error)
         if not said:
@@ -39,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"stockscan: {said}\n")
         return 1
     except OSError as error:
+        if is_gone(error):
+            drop_output()
+            return 0
         if not is_unwritten(error):
             raise
         drop_output()

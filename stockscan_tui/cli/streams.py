@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 import sys
+import threading
 from contextlib import suppress
 
 from stockscan_tui.errors import UsageError
@@ -40,6 +42,32 @@ def prepare_streams() -> None:
         sys.stderr = _Told(
             sys.stderr.buffer, sys.stderr.encoding, PLAIN, line_buffering=True, write_through=True
         )
+
+
+def guard_tracebacks() -> None:
+    """Let the traceback of a defect, whichever thread it ends, do nothing to the terminal.
+
+    An error's text may come from outside. What others have hooked in stays.
+    """
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = lambda _kind, error, _trace: _tell_defect(error)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda met: _tell_defect(met.exc_value)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda met: _tell_defect(met.exc_value)
+
+
+def _tell_defect(error: BaseException | None) -> None:
+    if error is None or isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return
+    from traceback import format_exception  # noqa: PLC0415
+
+    from stockscan_tui.log import LOG  # noqa: PLC0415
+    from stockscan_tui.market.text import printable  # noqa: PLC0415
+
+    LOG.error("a defect", exc_info=error)
+    lines = "".join(format_exception(error)).rstrip("\n").split("\n")
+    sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
 
 
 def _open_nowhere(fd: int, name: str) -> None:
@@ -81,6 +109,18 @@ def check_terminal() -> None:
 def is_unwritten(error: OSError) -> bool:
     """Whether an error is that of the output, not of a file."""
     return error.filename is None and error.errno in _UNWRITTEN
+
+
+def is_gone(error: OSError) -> bool:
+    """Whether an error says that whoever read what is printed has gone: a pipe's end, a terminal.
+
+    A terminal that has gone is no terminal any more, but still a device.
+    """
+    if isinstance(error, BrokenPipeError):
+        return True
+    if error.errno != errno.EIO or error.filename is not None:
+        return False
+    return stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
 
 
 def drop_output() -> None:

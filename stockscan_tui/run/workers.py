@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from typing import Generic, TypeVar, cast
 
-from stockscan_tui.environment import safe_path
+from stockscan_tui.environment import as_own_process
 from stockscan_tui.errors import StockscanError
 from stockscan_tui.priority import step_back
 
@@ -113,7 +113,7 @@ def _begin_tracker() -> None:
     A full-screen program has another stream in its place, whose descriptor is none.
     """
     if os.name == "posix":
-        with redirect_stderr(sys.__stderr__), safe_path():
+        with redirect_stderr(sys.__stderr__), as_own_process():
             resource_tracker.ensure_running()
 
 
@@ -126,7 +126,7 @@ class _Worker(Generic[_Job, _Result]):
         self._process = context.Process(
             target=_serve, args=(theirs, work), name="stockscan-worker", daemon=True
         )
-        with safe_path():
+        with as_own_process():
             self._process.start()
         theirs.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from stockscan_tui.store.lock import beside
 # The oldest DuckDB that reads the files is 1.5; without this, only 2.0 and later do.
 STORAGE_VERSION = "v1.5.0"
 _HEAD_BYTES = 12_288
+_MEMORY = "192MB"
+_LEAST_MEMORY = "16MB"
 _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": STORAGE_VERSION,
     "autoinstall_known_extensions": "false",
@@ -24,7 +27,7 @@ _OPTIONS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",
     # With 128 MB a reader's slowest queries take half as long again: the writer drives a day's
     # blocks out of memory.
-    "memory_limit": "192MB",
+    "memory_limit": _MEMORY,
     # With one thread a checkpoint stalls the writer twice as long; a higher threshold makes the
     # stalls longer and leaves rows in the log, which is slow to read, for longer.
     "threads": "2",
@@ -44,6 +47,13 @@ _WORDS = (
     (r"replaying WAL", "its journal is damaged"),
     (r"checksum .* at location (\d+)", "a block of its file is damaged, at byte {}"),
     (r"not read enough bytes .*from location (\d+)", "its file breaks off before byte {}"),
+)
+
+
+# What it says of a file of a version that it does not read; that of a newer one, and its own.
+_STRANGE = re.compile(
+    r"storage version number (\d+), but we can only read storage versions between (\d+) and (\d+)|"
+    r"Unsupported Storage Version '(\d+)'"
 )
 
 
@@ -74,9 +84,28 @@ class Connect(Protocol):
 
 def connect_file(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a database file with this program's settings."""
-    connection = duckdb.connect(str(path), read_only=read_only, config=_OPTIONS)
+    connection = quiet(duckdb.connect(str(path), read_only=read_only, config=_OPTIONS))
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
+
+
+def quiet(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a connection that draws no progress on standard output; its cursors never do.
+
+    In a process without a script, as in `python -c`, DuckDB would.
+    """
+    return connection.execute("SET enable_progress_bar = false")
+
+
+def give_back_blocks(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have DuckDB forget what of the file it keeps in memory; what is looked at comes in again.
+
+    It else keeps all that it has read or written, up to its limit, for good.
+    """
+    with suppress(duckdb.Error):
+        # Refused where more is in use: then as much is given back as is not.
+        connection.execute(f"SET memory_limit = '{_LEAST_MEMORY}'")
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
 
 
 def open_database(
@@ -141,6 +170,29 @@ def short_by(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return max(0, _HEAD_BYTES + blocks * size - path.stat().st_size) if blocks else 0
 
 
+def is_strange(error: Exception) -> bool:
+    """Return whether DuckDB does not read files of that version: nothing can be said of them."""
+    return _STRANGE.search(str(error)) is not None
+
+
+def _strange_words(message: str) -> str:
+    """Return which DuckDB wrote a file that this one does not read, and what to do; or ""."""
+    found = _STRANGE.search(message)
+    if found is None:
+        return ""
+    theirs = int(found[1] or found[4])
+    if found[1] and theirs < int(found[2]):
+        return (
+            f"was written by an older DuckDB (storage version {theirs}); this one reads {found[2]} "
+            f"to {found[3]}. Export it with that DuckDB"
+        )
+    most = f"reads up to {found[3]}" if found[1] else f"is {duckdb.__version__}"
+    return (
+        f"was written by a newer DuckDB (storage version {theirs}); this one {most}. "
+        "Upgrade stockscan"
+    )
+
+
 def is_damage(error: Exception) -> bool:
     """Return whether DuckDB failed on bytes that are not those that it once wrote."""
     return _DAMAGE.search(str(error)) is not None
@@ -198,6 +250,11 @@ def refusal(error: duckdb.Error, path: Path) -> StoreError:
         return NotDatabaseError(
             f"The file {name} is not a DuckDB database. It was left as it is; name another file "
             "with --db."
+        )
+    strange = _strange_words(message)
+    if strange:
+        return StoreError(
+            f"The database {name} {strange}, or name another file with --db. It was left as it is."
         )
     if is_damage(error):
         return damaged(path, damage_words(error))

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.text import printable
 from stockscan_tui.market.user_data import OwnTable
-from stockscan_tui.store.database import fetch_arrays, one_line
+from stockscan_tui.store.database import fetch_arrays, one_line, quiet
 
 MAX_COLUMNS = 200
 MAX_ROWS = 1_000_000
@@ -82,7 +82,7 @@ def read_table(path: Path, taken: Collection[str] = ()) -> OwnTable:
         real = path.resolve(strict=True)
         with real.open("rb") as file:
             start = file.read(_HEAD_BYTES)
-        with duckdb.connect(config=_OPTIONS) as connection:
+        with quiet(duckdb.connect(config=_OPTIONS)) as connection:
             columns = _load(connection, real, start, name)
             return _read(connection, columns, name, taken)
     except OSError as error:

@@ -80,7 +80,7 @@ def look_after(path: Path, dataset: str, how: Recovering, *, unclean: bool) -> R
     if left is not None:
         site, found = left
         if found is not None:
-            site.clear()
+            site.finish()
             return found
         if path.exists() and site.source.exists() and not same_file(path, site.source):
             # Somebody has put another database in its place meanwhile.

@@ -24,6 +24,7 @@ from stockscan_tui.store.recovery_report import Recovered, dump, load
 _STATE = "state.json"
 _REPORT = "recovered.json"
 _WORDS = "what-happened.txt"
+_UNTOLD = "not-yet-told.txt"
 
 
 def journals(path: Path) -> list[Path]:
@@ -104,6 +105,13 @@ class Site:
         sync(self.path.parent)
         self.made.replace(self.path)
         sync(self.path.parent)
+        self.finish()
+
+    def finish(self) -> None:
+        """Leave word that nobody has been told yet, and remove what the work has left."""
+        with suppress(OSError):
+            (self.aside / _UNTOLD).touch()
+            sync(self.aside)
         self.clear()
 
     def clear(self) -> None:
@@ -134,6 +142,24 @@ class Site:
         sync(new)
         new.replace(self.work / _STATE)
         sync(self.work)
+
+
+def untold(path: Path) -> list[Recovered]:
+    """Return the recoveries of a database that nobody has been told of yet, oldest first.
+
+    The runs that made them were ended before they could.
+    """
+    found = []
+    for mark in sorted(path.parent.glob(f"{glob.escape(path.name)}.damaged-*/{_UNTOLD}")):
+        with suppress(OSError, ValueError):
+            found.append(load((mark.parent / _REPORT).read_text(encoding="utf-8")))
+    return found
+
+
+def was_told(found: Recovered) -> None:
+    """Take down that somebody has been told of a recovery; never fails."""
+    with suppress(OSError):
+        (Path(found.aside) / _UNTOLD).unlink(missing_ok=True)
 
 
 def work_folder(path: Path) -> Path:

@@ -7,7 +7,14 @@ from typing import Any
 
 import duckdb
 
-from stockscan_tui.store.database import connect_file, damage_words, is_damage, one_line, short_by
+from stockscan_tui.store.database import (
+    connect_file,
+    damage_words,
+    is_damage,
+    is_strange,
+    one_line,
+    short_by,
+)
 from stockscan_tui.store.lock import beside
 
 HEAD = 12288
@@ -52,18 +59,22 @@ def probe(path: Path, copy: Path | None) -> dict[str, Any]:
         finally:
             connection.close()
     except duckdb.Error as error:
-        message = one_line(error)
-        if "not a valid DuckDB database" in message:
-            ours = looks_ours(path, copy)
-            return {**found, "ours": ours, "damage": "its beginning is damaged" if ours else ""}
-        if is_damage(error):
-            return {**found, "damage": damage_words(error)}
-        return found
+        return {**found, **_met(error, path, copy)}
     found["damage"] = found["damage"] or journal_damage(beside(path, ".wal"))
     theirs = _newest_of(copy) if copy is not None and not found["damage"] else None
     if theirs is not None and newest is not None and theirs > newest:
         found["damage"] = "what was written last is gone from its journal"
     return found
+
+
+def _met(error: duckdb.Error, path: Path, copy: Path | None) -> dict[str, Any]:
+    """Return what an error in opening a database says of it."""
+    if "not a valid DuckDB database" in one_line(error):
+        ours = looks_ours(path, copy)
+        return {"ours": ours, "damage": "its beginning is damaged" if ours else ""}
+    if is_strange(error):
+        return {"ours": False}
+    return {"damage": damage_words(error)} if is_damage(error) else {}
 
 
 def _beyond(connection: duckdb.DuckDBPyConnection, path: Path) -> int:

@@ -41,7 +41,8 @@ _NOTES = (
 _AT_BYTE = re.compile(r"at byte position (\d+)")
 _ENTRY_HEAD_BYTES = 16
 _NOT_DAMAGE = re.compile(
-    r"Conflicting lock|Permission denied|Too many open files|No space left|version number"
+    r"Conflicting lock|Permission denied|Too many open files|No space left|version number|"
+    r"Unsupported Storage Version"
 )
 
 

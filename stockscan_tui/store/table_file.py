@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from stockscan_tui.errors import StoreError
 from stockscan_tui.market.text import printable
-from stockscan_tui.store.database import one_line
+from stockscan_tui.store.database import one_line, quiet
 
 # With which a spreadsheet begins a formula.
 _FORMULA = frozenset("=+-@")
@@ -100,7 +100,7 @@ def replacing(path: Path, ending: str, *, force: bool = True) -> Iterator[Path]:
 
 
 def _write(path: Path, columns: Mapping[str, Sequence[str] | NDArray[Any]]) -> None:
-    with duckdb.connect(config=_OPTIONS) as connection:
+    with quiet(duckdb.connect(config=_OPTIONS)) as connection:
         arrays = {f"c{n}": _array(values) for n, values in enumerate(columns.values())}
         if path.suffix == ".csv":
             arrays = {place: _cells(array) for place, array in arrays.items()}

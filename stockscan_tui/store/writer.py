@@ -34,6 +34,7 @@ from stockscan_tui.store.database import (
     connect_file,
     damage_words,
     damaged,
+    give_back_blocks,
     is_damage,
     one_line,
     open_database,
@@ -43,7 +44,7 @@ from stockscan_tui.store.lock import Hold
 from stockscan_tui.store.pruning import Limits
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.recovery import Recovering, look_after, recover
-from stockscan_tui.store.recovery_files import note_damage
+from stockscan_tui.store.recovery_files import note_damage, untold
 from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.store.schema import migrate
 from stockscan_tui.store.snapshot_file import SnapshotFile
@@ -84,7 +85,8 @@ class Writer:
     """The writer of one database; made by `Writer.open`, ended by `close`.
 
     Attributes:
-        recovered: The recoveries of the database since it was opened, oldest first.
+        recovered: The recoveries of the database since it was opened, and those before it that
+            nobody has been told of, oldest first.
     """
 
     def __init__(
@@ -315,6 +317,8 @@ class Writer:
         more = False
         try:
             more = self._connection is not None and self._ledger.prune(limits)
+            if self._connection is not None and not more:
+                give_back_blocks(self._connection)
         except duckdb.Error as error:
             LOG.warning("what is old stays for now: %s", one_line(error))
             if not self._ledger.recover():
@@ -370,7 +374,9 @@ class Writer:
         """Open the database, recovered if it is damaged and may be."""
         how = self._recovering
         if how is not None:
-            self._tell(look_after(self._path, self._dataset, how, unclean=self._hold.unclean))
+            made = look_after(self._path, self._dataset, how, unclean=self._hold.unclean)
+            self.recovered = tuple(each for each in untold(self._path) if each != made)
+            self._tell(made)
         try:
             connection = self._open_connection()
             return connection, *self._begin_run(connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.lists import Toplist, start_key
 from stockscan_tui.scan.picking import Picker
 from stockscan_tui.scan.rules import Rules
+from stockscan_tui.store.recovery_files import was_told
 from stockscan_tui.store.recovery_report import Recovered
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.alert_screens import AlertScreens
@@ -358,7 +360,13 @@ class StockscanApp(LastingApp[int]):
     def show_recovered(self) -> None:
         """Show what became of a damaged database."""
         self._recovered_told = len(self.recovered)
-        self.push_screen(RecoveredScreen(self.recovered))
+        shown = tuple(self.recovered)
+
+        async def seen(_closed: None) -> None:
+            for each in shown:
+                await asyncio.to_thread(was_told, each)
+
+        self.push_screen(RecoveredScreen(shown), seen)
 
     # --- alerts --------------------------------------------------------------------------------
 

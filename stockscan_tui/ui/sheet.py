@@ -10,6 +10,9 @@ from typing import Any, cast
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen, ScreenResultType
+from textual.widgets import Input
+
+from stockscan_tui.ui.widgets.field import WORDS
 
 
 class _Once:
@@ -39,3 +42,7 @@ class Sheet(_Once, ModalScreen[ScreenResultType]):
 
 class Palette(_Once, CommandPalette):
     """Textual's command palette."""
+
+    def on_mount(self) -> None:
+        """Let it hold as much as any other field."""
+        self.query_one(Input).max_length = WORDS

@@ -133,10 +133,7 @@ class Telling:
             done = f"{snapshot.feed.progress * 100:.0f} %"
             return f"closes {closes:,} ✓ · catching up, {when} reached · {done}"
         if snapshot.feed.phase is Phase.ENDED:
-            back = " · [ { T go back" if snapshot.timeline is not None else ""
-            if snapshot.feed.mode != "REPLAY":
-                return f"the past up to {fmt.clock(snapshot.event_ns)}{back} · L returns to now"
-            return f"end of file at {fmt.clock(snapshot.event_ns)}{back} · q quits"
+            return _ended(snapshot)
         selected = self._ranking.selected
         meant = explanation(snapshot, selected) if selected is not None else ""
         if meant and selected is not None:
@@ -207,6 +204,14 @@ def _proofs(snapshot: Snapshot) -> list[tuple[int, str]]:
         parts.append((85, f"{free.sign} {store.free_bytes / GB:,.1f} GB free"))
     parts.append((30, f"{health.bars:,} bars"))
     return parts
+
+
+def _ended(snapshot: Snapshot) -> str:
+    back = " · [ { T go back" if snapshot.timeline is not None else ""
+    when = fmt.clock(snapshot.event_ns)
+    if snapshot.feed.mode != "REPLAY":
+        return f"the past up to {when}{back} · L returns to now"
+    return f"end of file at {when}{back} · q quits"
 
 
 def _gaps(snapshot: Snapshot) -> str:

@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -127,6 +128,31 @@ class Terminal:
         end_s = time.monotonic() + timeout_s
         while self.pump(quiet_s) and time.monotonic() < end_s:
             pass
+
+    def rest(self, timeout_s: float = 60.0) -> None:
+        """Read until it does hardly anything: what was typed is worked off before it is drawn.
+
+        Raises:
+            TimeoutError: It goes on and on.
+        """
+        end_s = time.monotonic() + timeout_s
+        spent_s = self._spent_s()
+        while True:
+            look_s = time.monotonic() + 1.0
+            while (left_s := look_s - time.monotonic()) > 0:
+                self.pump(left_s)
+            before_s, spent_s = spent_s, self._spent_s()
+            if spent_s - before_s < 0.25:
+                return
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"it does not come to rest: {self.tail()}")
+
+    def _spent_s(self) -> float:
+        """Return how long its first thread has run, or waited to; where nobody tells, never."""
+        with suppress(OSError):
+            told = Path(f"/proc/{self.process.pid}/schedstat").read_text("ascii").split()
+            return (int(told[0]) + int(told[1])) / 1e9
+        return 0.0
 
     def end(self, timeout_s: float = 60.0) -> int:
         """Read to its end; returns the exit status.

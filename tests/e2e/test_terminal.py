@@ -55,6 +55,7 @@ def shown(day: Path, folder: Path, *arguments: str, **variables: str) -> Termina
     # Where the compiled loop is kept already.
     env.pop("XDG_CACHE_HOME", None)
     command = [*COMMAND, "replay", str(day), "--db", str(folder / "bars.duckdb"), "--speed", "max"]
+    # Of an option that is given twice the last counts.
     return Terminal([*command, *arguments], env)
 
 
@@ -76,7 +77,7 @@ def left(terminal: Terminal) -> int:
     for _ in range(4):
         terminal.type(b"q")
         with suppress(TimeoutError):
-            return terminal.end(15 + STORM / 10)
+            return terminal.end(20)
         # On a busy machine it was taken for one key with the Esc before it.
         terminal.type(b"\x1b")
         terminal.settle(2.0)
@@ -101,7 +102,7 @@ def test_no_size_and_no_bytes_end_the_screen(day: Path, tmp_path: Path) -> None:
             terminal.pump(0.02)
         # All that was typed is worked off first.
         terminal.resize(36, 120)
-        terminal.settle(1.0, timeout_s=30 + STORM)
+        terminal.rest(timeout_s=30 + STORM)
         answers(terminal)
         assert left(terminal) == 0, terminal.tail()
         assert terminal.left_on() == set()
@@ -141,6 +142,19 @@ def test_what_was_captured_is_kept_when_the_terminal_goes(day: Path, tmp_path: P
         terminal.hang_up()
         assert terminal.process.wait(30) == 0
     assert bars_in(tmp_path / "bars.duckdb") == bars_by_pandas(records(), NAMES)
+    assert not (tmp_path / "bars.duckdb.owner").exists()
+
+
+def test_without_a_screen_too(day: Path, tmp_path: Path) -> None:
+    with shown(day, tmp_path, "--headless", "--speed", "300") as terminal:
+        terminal.until("records")
+        terminal.hang_up()
+        assert terminal.process.wait(30) == 0
+    wanted, kept = bars_by_pandas(records(), NAMES), bars_in(tmp_path / "bars.duckdb")
+    newest = max(minute for _, minute in kept)
+    assert {key: bar for key, bar in wanted.items() if key[1] < newest} == {
+        key: bar for key, bar in kept.items() if key[1] < newest
+    }
     assert not (tmp_path / "bars.duckdb.owner").exists()
 
 

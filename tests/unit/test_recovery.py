@@ -3,8 +3,10 @@ import os
 import shutil
 import signal
 import stat
+import struct
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -16,7 +18,13 @@ from stockscan_tui.store import recovery, recovery_files, recovery_process
 from stockscan_tui.store.lock import beside
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.recovery import Recovering
-from stockscan_tui.store.recovery_files import note_damage, note_path, work_folder
+from stockscan_tui.store.recovery_files import (
+    note_damage,
+    note_path,
+    untold,
+    was_told,
+    work_folder,
+)
 from stockscan_tui.store.recovery_report import Recovered, dump, load
 from stockscan_tui.store.snapshot_file import snapshot_path
 from stockscan_tui.store.writer import Writer
@@ -53,6 +61,8 @@ def in_processes() -> None:
 def opened(path: Path, how: Recovering = HOW) -> tuple[Recovered, ...]:
     writer = Writer.open(path, dataset=DATASET, resume=True, recovering=how)
     writer.close(10)
+    for each in writer.recovered:
+        was_told(each)
     return writer.recovered
 
 
@@ -256,6 +266,36 @@ def test_a_kill_at_any_instant_leaves_what_can_be_recovered(
     assert steps >= 6
 
 
+def test_a_recovery_that_nobody_was_told_of_is_told_by_the_next_run(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = model.put(tmp_path)
+    damages.a_block_of_bars(model.path, path, "ts")
+    note_damage(path, "a test did it")
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        moved = real(self, target)
+        if target == path:
+            raise Killed
+        return moved
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        patched.setattr(recovery_files.Site, "undo", lambda _site: None)
+        with pytest.raises(Killed):
+            opened(path)
+    for _ in range(2):
+        # Whoever is ended before it has told anybody leaves it to the next one.
+        writer = Writer.open(path, dataset=DATASET, resume=True, recovering=HOW)
+        writer.close(10)
+        (found,) = writer.recovered
+        assert str(aside_of(path)) in "".join(found.lines())
+        assert untold(path) == [found]
+    assert opened(path) == (found,)
+    assert opened(path) == ()
+
+
 def test_breaking_off_leaves_everything_as_it_was(model: Model, tmp_path: Path) -> None:
     path = model.put(tmp_path)
     damages.a_block_of_bars(model.path, path, "ts")
@@ -327,11 +367,25 @@ def refuse_other_program(path: Path) -> None:
         db.execute("CREATE TABLE notes (t VARCHAR)")
 
 
+def refuse_storage(version: int, path: Path) -> None:
+    """Let the file's head say that it has another storage version; its checksum is right."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<Q", data, 12, version)
+    checksum = 5381
+    for (word,) in struct.iter_unpack("<Q", data[8:4096]):
+        checksum ^= word * 0xBF58476D1CE4E5B9 & (1 << 64) - 1
+    struct.pack_into("<Q", data, 0, checksum)
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
         (refuse_text, "not a DuckDB database"),
         (refuse_newer, "schema version 999.*Upgrade"),
+        (partial(refuse_storage, 70), r"newer DuckDB \(storage version 70\).*Upgrade stockscan"),
+        (partial(refuse_storage, 3), r"older DuckDB \(storage version 3\); this one reads 64 to"),
+        (partial(refuse_storage, 999), r"newer DuckDB .*Upgrade stockscan"),
         (refuse_other_dataset, "holds dataset 'OTHER'"),
         (refuse_other_program, "not one that stockscan made"),
     ],

@@ -626,3 +626,34 @@ def test_a_defect_on_the_screen_tells_no_variables(
     assert "in broken" in " ".join(told.err.split()), "a long path folds the line"
     assert "\x1b]0" not in told.err
     assert not any(part in told.out + told.err for part in (KEY, KEY[3:], "SECRET"))
+
+
+DEFECTS = """
+import sys, threading
+from stockscan_tui.cli import main
+module = sys.modules["stockscan_tui.cli.main"]
+class Late:
+    def __del__(self):
+        raise ValueError("in passing " + sys.argv[1])
+def defect(arguments):
+    secret = "db-secret"
+    Late()
+    thread = threading.Thread(target=lambda: [][len(sys.argv[1])], name=sys.argv[1])
+    thread.start()
+    thread.join()
+    raise LookupError("the end " + sys.argv[1])
+module._run = defect
+sys.exit(main([]))
+"""
+
+
+def test_a_defect_without_a_screen_acts_on_no_terminal_and_tells_no_variables() -> None:
+    text = "\x1b]0;title\x07\x9b2J\u202e\nline"
+    done = subprocess.run([sys.executable, "-c", DEFECTS, text], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONUTF8": "1"}, check=False)  # fmt: skip
+    assert done.returncode == 1
+    for told in ("ValueError: in passing �]0;title��2J�\nline", "IndexError",
+                 "LookupError: the end �]0;title��2J�\nline"):  # fmt: skip
+        assert told in done.stderr
+    assert "db-secret" not in done.stderr
+    assert all(c.isprintable() or c == "\n" for c in done.stderr)

@@ -8,7 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+import stockscan_tui
 from stockscan_tui.errors import StoreError, StoreHeldError
+from stockscan_tui.store.database import connect_file, give_back_blocks
 from stockscan_tui.store.lock import beside
 from stockscan_tui.store.reader import Reader
 from stockscan_tui.store.schema import SCHEMA_VERSION
@@ -207,3 +209,48 @@ def test_reader_of_a_missing_database_makes_nothing(tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not UTF-8"):
         Writer.open(tmp_path / "bars\udcff.duckdb", dataset="EQUS.MINI")
+
+
+def test_no_progress_is_drawn_on_standard_output_where_there_is_no_script(tmp_path: Path) -> None:
+    made = """
+import sys, duckdb
+from pathlib import Path
+from stockscan_tui.store.database import connect_file, quiet
+bare = duckdb.connect()
+ours = connect_file(Path(sys.argv[1]), read_only=False)
+for each in (bare, ours, ours.cursor(), quiet(duckdb.connect())):
+    print(*each.execute("SELECT current_setting('enable_progress_bar')").fetchone())
+"""
+    done = subprocess.run([sys.executable, "-c", made, str(tmp_path / "x.duckdb")],
+                          capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.split() == ["True", "False", "False", "False"]
+
+
+def test_every_connection_is_quiet() -> None:
+    package = Path(stockscan_tui.__file__).parent
+    for path in package.rglob("*.py"):
+        for line in path.read_text("utf-8").splitlines():
+            if "duckdb.connect(" in line and "bench" not in path.parts:
+                assert "quiet(duckdb.connect(" in line, path
+
+
+def test_blocks_in_memory_are_given_back_and_come_in_again(tmp_path: Path) -> None:
+    connection = connect_file(tmp_path / "bars.duckdb", read_only=False)
+
+    def held_mb() -> float:
+        ((held,),) = connection.execute(
+            "SELECT sum(memory_usage_bytes) / 1e6 FROM duckdb_memory()"
+        ).fetchall()
+        return float(held)
+
+    connection.execute("CREATE TABLE numbers AS SELECT random() AS number FROM range(4_000_000)")
+    connection.execute("CHECKPOINT")
+    limit = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    (total,) = connection.execute("SELECT sum(number), count(*) FROM numbers").fetchall()
+    before = held_mb()
+    give_back_blocks(connection)
+    assert held_mb() < 17 < before
+    assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == limit
+    ((_, count),) = connection.execute("SELECT sum(number), count(*) FROM numbers").fetchall()
+    assert count == total[1] == 4_000_000
+    connection.close()

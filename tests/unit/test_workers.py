@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from threading import Event
 
 import pytest
 
+from stockscan_tui.environment import KEY_VARIABLE
 from stockscan_tui.errors import InputError, StockscanError
 from stockscan_tui.run.workers import GoOn, in_turn, spread
 
@@ -28,6 +30,10 @@ def forever(job: int, go_on: GoOn) -> int:
     while go_on(0.1):
         Event().wait(0.05)
     return job
+
+
+def environment(_job: int, _go_on: GoOn) -> list[str]:
+    return [*os.environ, str(sys.flags.safe_path)]
 
 
 def noted(_place: int, _done: float) -> None:
@@ -71,3 +77,15 @@ def test_what_is_cancelled_ends_with_its_processes() -> None:
     assert not list(spread(forever, [1, 2, 3], 2, progress=note, cancelled=heard.is_set))
     assert not multiprocessing.active_children()
     assert not list(in_turn(forever, [1], progress=note, cancelled=heard.is_set))
+
+
+def test_a_process_has_no_key_and_whoever_began_it_still_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "db-0123456789")
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    ((_, there),) = spread(environment, [1], 1, progress=noted, cancelled=never)
+    assert KEY_VARIABLE not in there
+    assert {"PYTHONSAFEPATH", "True"} <= set(there)
+    assert os.environ[KEY_VARIABLE] == "db-0123456789"
+    assert "PYTHONSAFEPATH" not in os.environ

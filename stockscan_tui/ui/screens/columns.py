@@ -31,6 +31,7 @@ from stockscan_tui.market.text import printable
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.format import fit
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import WORDS, Field
 
 # What a column without a width is taken to have, in cells.
 USUAL_WIDTH = 8
@@ -239,8 +240,10 @@ class ColumnsScreen(Sheet[ColumnsChoice | None]):
         with Vertical(id="box"):
             yield Rows()
             yield Static(id="about", markup=False)
-            yield Input(id="find", placeholder="a word of its name or meaning", compact=True)
-            yield Input(id="new", placeholder="rsi(14, 5m), high(pre), chg(10m)", compact=True)
+            yield Field(id="find", most=WORDS, compact=True,
+                        placeholder="a word of its name or meaning")  # fmt: skip
+            yield Field(id="new", most=WORDS, compact=True,
+                        placeholder="rsi(14, 5m), high(pre), chg(10m)")  # fmt: skip
             yield Static(id="said", markup=False)
             yield Static(linked(COLUMNS), id="keys")
 

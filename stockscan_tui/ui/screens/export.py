@@ -20,6 +20,7 @@ from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.screens.columns import ANYWHERE, linked
 from stockscan_tui.ui.screens.watchlists import path_of
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import PATH, Field
 
 ENDINGS = {
     ".csv": "a table as text, for spreadsheets",
@@ -58,7 +59,7 @@ class ExportScreen(Sheet[Path | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = Content(printable(f"Export {self._what}".strip()))
-            yield Input(self._default, placeholder="a file, as in ~/gainers.csv",
+            yield Field(self._default, most=PATH, placeholder="a file, as in ~/gainers.csv",
                         compact=True, select_on_focus=False)  # fmt: skip
             yield Static(id="endings")
             yield Static(id="said", markup=False)

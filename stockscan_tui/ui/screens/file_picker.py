@@ -36,6 +36,7 @@ from stockscan_tui.market.calendar import new_york_time
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import PATH, Field
 
 _KEYS = "Enter opens · Space marks · / filter · h up · ~ home · e path · Esc back"
 _FILTER = "part of a name · Enter keeps it · Esc leaves it"
@@ -208,7 +209,7 @@ class FilePickerScreen(Sheet[tuple[Path, ...] | None]):
             yield Static("reading …", id="where", markup=False)
             yield FileList(self._summaries, self._marked)
             yield Static("", id="about", markup=False)
-            yield Input(id="field", compact=True, select_on_focus=False)
+            yield Field(id="field", most=PATH, compact=True, select_on_focus=False)
             yield Static(_KEYS, id="keys", markup=False)
 
     def on_mount(self) -> None:

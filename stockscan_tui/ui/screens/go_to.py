@@ -18,8 +18,7 @@ from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
 from stockscan_tui.ui.instant import EXAMPLES, Here, read_instant
 from stockscan_tui.ui.sheet import Sheet
-
-MOST_TYPED = 40
+from stockscan_tui.ui.widgets.field import WORD, Field
 
 
 class GoToScreen(Sheet[int | None]):
@@ -41,11 +40,7 @@ class GoToScreen(Sheet[int | None]):
             box.border_title = Content("Go to a time (New York)")
             box.border_subtitle = Content("Enter goes · Esc stays")
             with Horizontal():
-                yield Input(
-                    placeholder=fmt.clock(self._here.now_ns),
-                    compact=True,
-                    max_length=MOST_TYPED,
-                )
+                yield Field(most=WORD, placeholder=fmt.clock(self._here.now_ns), compact=True)
                 yield Static(id="goal", markup=False)
             yield Static(id="said", markup=False)
 

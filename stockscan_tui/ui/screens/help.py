@@ -31,6 +31,7 @@ from stockscan_tui.ui.commands import (
 )
 from stockscan_tui.ui.marks import MARKS, NOT_OFFICIAL
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import WORDS, Field
 
 Section = tuple[str, Sequence[Command]]
 SECTIONS: tuple[Section, ...] = (
@@ -112,9 +113,8 @@ class HelpScreen(Sheet[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
             box.border_title = "Keys, metrics and filters"
-            yield Input(
-                placeholder="type to search", compact=True, select_on_focus=False, id="search"
-            )
+            yield Field(id="search", most=WORDS, placeholder="type to search", compact=True,
+                        select_on_focus=False)  # fmt: skip
             with VerticalScroll(id="sheet"):
                 for title, rows in self._parts:
                     yield Static(_table(title, rows), classes="part")

@@ -12,12 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from stockscan_tui.config import key_path, save_key
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import WORDS, Field
 
 # That of `config.save_key`, for a key that is not saved.
 _FORM = re.compile(r"db-[!-~]{29}")
@@ -35,7 +36,7 @@ class KeyChoice:
     kept: bool
 
 
-class KeyField(Input):
+class KeyField(Field):
     """A line that shows dots, and gives what it holds neither to messages nor to the clipboard."""
 
     class Entered(Message):
@@ -92,7 +93,7 @@ class KeyEntryScreen(Sheet[KeyChoice | None]):
         with Vertical(id="sheet") as sheet:
             sheet.border_title = "API key"
             yield Static("A key of databento.com/portal/keys, db-… with 32 characters:")
-            yield KeyField(password=True, compact=True, select_on_focus=False, id="key")
+            yield KeyField(most=WORDS, password=True, compact=True, select_on_focus=False, id="key")
             yield _Choice("use it for this run only", kept=False)
             yield _Choice("keep it in a file that you alone can read:", kept=True)
             yield Static(f"  {printable(key_path())}", markup=False)

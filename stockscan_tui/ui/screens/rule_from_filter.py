@@ -23,13 +23,14 @@ from stockscan_tui.config.rule_checks import time_text
 from stockscan_tui.errors import UsageError
 from stockscan_tui.market.snapshot import Snapshot
 from stockscan_tui.market.text import printable
-from stockscan_tui.scan.expression import MAX_LENGTH, ExpressionError, Names, parse
+from stockscan_tui.scan.expression import ExpressionError, Names, parse
 from stockscan_tui.scan.rules import Rule
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.matching import holds
 from stockscan_tui.ui.ruling import DryRun, Outcome, Trial
 from stockscan_tui.ui.screens.columns import linked
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import NAME, Field
 from stockscan_tui.ui.widgets.filter_field import FilterField
 
 USUAL_COOLDOWN_S = 900.0
@@ -61,7 +62,7 @@ class ConditionField(FilterField):
 
     def __init__(self, names: Names, text: str) -> None:
         super().__init__(names)
-        self.value, self.max_length = text, MAX_LENGTH
+        self.value = text
         # A long condition is changed more often than written anew.
         self.select_on_focus = False
         self.cursor_position = len(text)
@@ -153,14 +154,13 @@ class RuleFromFilterScreen(Sheet[Rule | None]):
             box.border_title = Content(self._box_title)
             with Horizontal():
                 yield Static("name", classes="label")
-                yield Input(name, id="name", compact=True, max_length=checks.NAME_LENGTH,
-                            disabled=self._named)  # fmt: skip
+                yield Field(name, id="name", most=NAME, compact=True, disabled=self._named)
             with Horizontal():
                 yield Static("when" if draft.when is not None else "move %", classes="label")
                 yield ConditionField(self._names, condition)
             with Horizontal():
                 yield Static("cooldown", classes="label")
-                yield Input(cooldown, id="cooldown", compact=True, max_length=8,
+                yield Field(cooldown, id="cooldown", most=8, compact=True,
                             placeholder="once a day" if draft.once_a_day else "15m")  # fmt: skip
                 yield Static("before it fires again for a symbol: 30s, 15m, 2h", id="spans")
             yield Static(id="said", markup=False)

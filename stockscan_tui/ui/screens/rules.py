@@ -24,6 +24,7 @@ from stockscan_tui.ui.screens.rule_from_filter import (
     RuleFromFilterScreen,
 )
 from stockscan_tui.ui.sheet import Page
+from stockscan_tui.ui.widgets.field import WORDS, Field
 from stockscan_tui.ui.widgets.lines import HintLine, KeyLine
 from stockscan_tui.ui.widgets.rules.detail import RuleDetail, described
 from stockscan_tui.ui.widgets.rules.listing import RuleLines, RuleList, condition_of, in_order
@@ -33,10 +34,9 @@ COUNT_STEP_S = 0.1
 SAID_S = 6.0
 # How many lines the detail has, from which height on it has four more, and when there is no room.
 DETAIL_ROWS, LOW_UNDER, TALL_FROM = 9, 16, 32
-MOST_SOUGHT = 60
 
 
-class FindField(Input):
+class FindField(Field):
     """What the rules shown have in them; Enter keeps it, Esc shows all."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "screen.back", "Show all")]
@@ -79,7 +79,7 @@ class RulesScreen(Page[str]):
         yield StatusLine()
         yield Static(id="problem", markup=False)
         yield RuleList()
-        yield FindField(compact=True, max_length=MOST_SOUGHT, placeholder="name, metric, on, off")
+        yield FindField(most=WORDS, compact=True, placeholder="name, metric, on, off")
         yield RuleDetail()
         yield HintLine()
         yield KeyLine((*RULES, *EVERYWHERE))

@@ -21,6 +21,7 @@ from stockscan_tui.scan.lists import Toplist
 from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.screens.columns import ANYWHERE, linked
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import NAME, Field
 
 SAVE_LIST = (
     Command("save", "enter", "screen.save", "Enter", "save", "Save it"),
@@ -86,11 +87,10 @@ class SaveListScreen(Sheet[SaveChoice | None]):
             yield Choice(id="what")
             with Horizontal():
                 yield Static("name", classes="label")
-                yield Input(self._draft.name, id="name", compact=True,
-                            max_length=checks.NAME_LENGTH)  # fmt: skip
+                yield Field(self._draft.name, id="name", most=NAME, compact=True)
             with Horizontal(id="key_line"):
                 yield Static("key", classes="label")
-                yield Input(self._draft.key, id="key", compact=True, restrict="[0-9]?",
+                yield Field(self._draft.key, id="key", most=1, compact=True, restrict="[0-9]?",
                             placeholder="none")  # fmt: skip
                 yield Static("0 to 9 shows it at once; none: the palette does", id="digits")
             yield Static(id="said", markup=False)

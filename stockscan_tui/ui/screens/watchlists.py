@@ -23,6 +23,7 @@ from stockscan_tui.ui.commands import Command, bindings
 from stockscan_tui.ui.format import fit
 from stockscan_tui.ui.screens.columns import ANYWHERE, Rows, linked
 from stockscan_tui.ui.sheet import Sheet
+from stockscan_tui.ui.widgets.field import PATH, Field
 
 # A file may hold a million symbols; to lay out more than these would hold a key up.
 SYMBOLS_SHOWN = 500
@@ -100,7 +101,7 @@ class WatchlistsScreen(Sheet[str | None]):
             with Horizontal():
                 yield Rows(id="names")
                 yield Rows(id="symbols")
-            yield Input(compact=True)
+            yield Field(most=PATH, compact=True)
             yield Static(id="said", markup=False)
             yield Static(linked(WATCHLISTS), id="keys")
 

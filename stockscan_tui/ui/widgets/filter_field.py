@@ -7,16 +7,16 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.message import Message
-from textual.widgets import Input
 
 from stockscan_tui.scan.expression import Completion, Names, complete
+from stockscan_tui.ui.widgets.field import FILTER, Field
 
 MOST_KEPT = 50
 _LAST_WORD = re.compile(r"(?<![A-Za-z0-9_.@])[a-z_][a-z0-9_]*$")
 _OPERATORS = ("<", ">", "=", "+", "-", "*", "/", ",", "..")
 
 
-class FilterField(Input):
+class FilterField(Field):
     """A filter while it is being typed: Enter keeps it, Esc brings the former one back.
 
     Args:
@@ -36,7 +36,9 @@ class FilterField(Input):
 
     def __init__(self, names: Names) -> None:
         super().__init__(
-            placeholder="chg > 5 and rvol > 3 · NV AA · @saved · Tab completes", compact=True
+            most=FILTER,
+            placeholder="chg > 5 and rvol > 3 · NV AA · @saved · Tab completes",
+            compact=True,
         )
         self.names = names
         self._history: list[str] = []

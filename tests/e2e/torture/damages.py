@@ -22,6 +22,8 @@ from tests.e2e.torture.tally import Tally
 from tests.e2e.torture.watching import Watch
 
 _HEAD_BYTES = 4096
+# What a recovery that was through is told by.
+_TOLD = "It was recovered in"
 _LIVE = State("live", 0, lambda s: s.short(), aims.any_time)
 
 
@@ -60,10 +62,13 @@ def campaign(damage: Damage, scene: Scene, tally: Tally) -> None:
             _killed_capture(scene)
         damage.do(scene)
         before = _seals(scene)
+        told = False
         for _ in range(damage.kills):
-            tally.count("kill", "recovering", _kill_recovery(scene))
+            hit, said = _kill_recovery(scene)
+            tally.count("kill", "recovering", hit)
+            told = told or _TOLD in said
         if damage.ours:
-            _goes_on(scene, before, damage, tally)
+            _goes_on(scene, before, damage, tally, told=told)
         else:
             _is_left_alone(scene, before)
             tally.count("damage", damage.name, "left alone, and said")
@@ -71,7 +76,9 @@ def campaign(damage: Damage, scene: Scene, tally: Tally) -> None:
         scene.gateway.kill()
 
 
-def _goes_on(scene: Scene, before: dict[str, str], damage: Damage, tally: Tally) -> None:
+def _goes_on(
+    scene: Scene, before: dict[str, str], damage: Damage, tally: Tally, *, told: bool
+) -> None:
     life = scene.live_to_the_end()
     held = scene.read()
     witness.check_whole(held, scene.day)
@@ -84,7 +91,7 @@ def _goes_on(scene: Scene, before: dict[str, str], damage: Damage, tally: Tally)
         hit = "recovered in mid-run" if met_later else "recovered"
         if not met_later and not any(before.items() <= _sealed(folder).items() for folder in aside):
             raise BrokenPromiseError(f"what was set aside is not what was damaged: {life.told()}")
-        if "recover" not in life.said and not damage.kills:
+        if _TOLD not in life.said and not told:
             raise BrokenPromiseError(f"the recovery is not said: {life.told()}")
     again = scene.begin(*scene.live("--for", "1"))
     if again.join() != 0 or len([p for p in scene.data.iterdir() if p.is_dir()]) > len(aside):
@@ -116,8 +123,11 @@ def _killed_capture(scene: Scene) -> None:
     scene.before = held
 
 
-def _kill_recovery(scene: Scene) -> str:
-    """Begin a capture, and kill it while it recovers the database, or soon after."""
+def _kill_recovery(scene: Scene) -> tuple[str, str]:
+    """Begin a capture, and kill it while it recovers the database, or soon after.
+
+    Returns what was hit, and what it had said.
+    """
     chance = scene.chance
     kind, name, delay_s = chance.choice((
         ("made", ".recovering", chance.uniform(0, scene.shelf.pace.start_s)),
@@ -135,7 +145,7 @@ def _kill_recovery(scene: Scene) -> str:
             status = life.kill()
     if status != -signal.SIGKILL:
         raise BrokenPromiseError(f"a recovery ended by itself: {life.told()}")
-    return hit
+    return hit, life.said
 
 
 def _files(scene: Scene) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ class State:
         per_campaign: How many kills one database sees.
         backfills: The session so far is fetched, and what is not whole then is said.
         wanted_speed: Of the uninterrupted run whose alerts must be the same; 0 where they depend
-            on when a run begins.
+            on when a run begins; `inf` for a replay of the tape, which misses nothing of it.
         begin: Done before the first life.
         during: Done as each life begins.
         after: Looked at after each kill.
@@ -144,11 +145,12 @@ _WANTED: dict[tuple[Path, bool], Held] = {}
 
 def wanted(state: State, scene: Scene) -> Held:
     """Return what an uninterrupted run of the day leaves; each is made once."""
-    key = (scene.day.path, state.replays)
+    replayed = state.replays or math.isinf(state.wanted_speed)
+    key = (scene.day.path, replayed)
     if key not in _WANTED:
-        folder = scene.shelf.folder / f"wanted-{scene.day.path.stem}-{state.replays}"
+        folder = scene.shelf.folder / f"wanted-{scene.day.path.stem}-{replayed}"
         own = replace(scene, folder=folder, speed=state.wanted_speed, before=witness.nothing())
-        if state.replays:
+        if replayed:
             life = own.begin(*own.replay("--speed", "max"))
             if life.join() != 0:
                 raise BrokenPromiseError(life.told())
@@ -266,7 +268,7 @@ STATES = (
         backfills=True, options=("--live-only",), extra=(), per_campaign=10,
     ),
     State(
-        "rollover", 8, lambda s: s.rollover(), _turning, speed=200.0, wanted_speed=0,
+        "rollover", 8, lambda s: s.rollover(), _turning, speed=200.0, wanted_speed=math.inf,
         per_campaign=3,
     ),
     State(

@@ -6,12 +6,11 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.message import Message
-from textual.widgets import Input
 
-MOST_TYPED = 200
+from stockscan_tui.ui.widgets.field import WORDS, Field
 
 
-class AlertField(Input):
+class AlertField(Field):
     """Words while they are typed: Enter keeps them, Esc brings the former ones back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "restore", "Restore")]
@@ -21,9 +20,9 @@ class AlertField(Input):
 
     def __init__(self) -> None:
         super().__init__(
+            most=WORDS,
             placeholder="NV · gap · rule:move · Enter keeps · Esc restores",
             compact=True,
-            max_length=MOST_TYPED,
             select_on_focus=False,
         )
 

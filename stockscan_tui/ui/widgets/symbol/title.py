@@ -14,13 +14,12 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Input
 
 from stockscan_tui.market.text import printable
 from stockscan_tui.ui import format as fmt
+from stockscan_tui.ui.widgets.field import WORD, Field
 
 OFFERS = 12
-MOST_TYPED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class TitleLine(Widget):
         return self.get_component_rich_style(f"title--{name}", partial=True)
 
 
-class JumpField(Input):
+class JumpField(Field):
     """A symbol while it is typed: Tab completes it, Enter opens it, Esc leaves all as it was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -104,9 +103,9 @@ class JumpField(Input):
 
     def __init__(self) -> None:
         super().__init__(
+            most=WORD,
             placeholder="a symbol · Tab completes · Enter opens · Esc stays",
             compact=True,
-            max_length=MOST_TYPED,
         )
         self._names: Sequence[str] = ()
         self._completed = ""
