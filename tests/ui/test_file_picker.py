@@ -19,8 +19,9 @@ from textual.widgets import Input
 from stockscan_tui.feed.file_summary import FileSummary, file_summary
 from stockscan_tui.market.calendar import DAY_NS
 from stockscan_tui.ui.screens import file_picker
-from stockscan_tui.ui.screens.file_picker import FileList, FilePickerScreen, span_text
+from stockscan_tui.ui.screens.file_picker import FilePickerScreen
 from stockscan_tui.ui.theme import DARK, THEMES
+from stockscan_tui.ui.widgets.file_list import FileList, span_text
 from tests.wire import OPEN_NS, metadata, write
 
 UI = Path(file_picker.__file__).parent

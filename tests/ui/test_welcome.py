@@ -20,9 +20,10 @@ from stockscan_tui.cli.parser import make_parser
 from stockscan_tui.cli.play import Play
 from stockscan_tui.config import Config, key_path, save_key
 from stockscan_tui.errors import UsageError
-from stockscan_tui.ui.screens.file_picker import FileList, FilePickerScreen
+from stockscan_tui.ui.screens.file_picker import FilePickerScreen
 from stockscan_tui.ui.screens.key_entry import KeyChoice, KeyEntryScreen, KeyField, _use
 from stockscan_tui.ui.welcome import Chosen, WelcomeApp
+from stockscan_tui.ui.widgets.file_list import FileList
 from tests.wire import metadata, write
 
 KEY = "db-0123456789abcdefghijklmnopqrs"
