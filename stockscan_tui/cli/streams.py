@@ -114,13 +114,17 @@ def is_unwritten(error: OSError) -> bool:
 def is_gone(error: OSError) -> bool:
     """Whether an error says that whoever read what is printed has gone: a pipe's end, a terminal.
 
-    A terminal that has gone is no terminal any more, but still a device.
+    A terminal that has gone is no terminal any more, but still a device. While it is there, or
+    where nobody reads, the same error is that of a disk.
     """
     if isinstance(error, BrokenPipeError):
         return True
     if error.errno != errno.EIO or error.filename is not None:
         return False
-    return stat.S_ISCHR(os.fstat(sys.stdout.fileno()).st_mode)
+    fd = sys.stdout.fileno()
+    found = os.fstat(fd)
+    nowhere = os.stat(os.devnull).st_rdev  # noqa: PTH116
+    return stat.S_ISCHR(found.st_mode) and not os.isatty(fd) and found.st_rdev != nowhere
 
 
 def drop_output() -> None:

@@ -462,12 +462,14 @@ class Alerting:
 
     # --- gates, leaderboards, levels ------------------------------------------------------------
 
-    def _scoped(self) -> bool:
-        """Whether a move rule is for some symbols only."""
-        return any(
-            w.condition is None and (w.rule.scope != "all" or not w.rule.filter.empty)
-            for w in self._watched
-        )
+    def _scoped(self) -> list[Watched]:
+        """Return the move rules that are for some symbols only."""
+        return [
+            watched
+            for watched in self._watched
+            if watched.condition is None
+            and (watched.rule.scope != "all" or not watched.rule.filter.empty)
+        ]
 
     def _every(self, *, noted: bool = False) -> Instants | None:
         """Return all symbols at the last minute's close; None where no rule is for some alone.
@@ -509,14 +511,15 @@ class Alerting:
 
     def _members(self, every: Instants | None) -> dict[int, Flags]:
         """Return for whom each move rule is that is not for all, by the rule's place."""
-        if every is None or not self._scoped():
-            return {}
+        if every is None:
+            # Of whoever comes before the next close nothing is known.
+            return {watched.place: np.zeros(0, np.bool_) for watched in self._scoped()}
+        # One that is for all is also for those who are new before the next close.
         with Shared(self._pool.pure) as shared:
             return {
                 watched.place: in_scope(watched.rule, every, self._market.leaders)
                 & watched.passes(every, shared)
-                for watched in self._watched
-                if watched.condition is None
+                for watched in self._scoped()
             }
 
 

@@ -208,6 +208,11 @@ class Reader:
         reader._cursor = connection
         return reader
 
+    @property
+    def asking(self) -> Lock:
+        """What is held during a query; whoever else holds it keeps queries waiting."""
+        return self._lock
+
     def release(self) -> None:
         """Close the cursor; waits for a query under way. May be called from any thread."""
         with self._lock:

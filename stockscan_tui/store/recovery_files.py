@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -112,7 +112,9 @@ class Site:
         with suppress(OSError):
             (self.aside / _UNTOLD).touch()
             sync(self.aside)
-        self.clear()
+        # The recovered database stands: what is left the next run removes.
+        with suppress(OSError):
+            self.clear()
 
     def clear(self) -> None:
         """Remove what the work has left."""
@@ -124,8 +126,13 @@ class Site:
         shutil.rmtree(self.work)
 
     def undo(self) -> None:
-        """Let everything be as it was: the damaged files have their own names, and only those."""
+        """Let everything be as it was: the damaged files have their own names, and only those.
+
+        Where the recovered database has taken its place already, the next run ends the work.
+        """
         with suppress(OSError):
+            if self._replaced:
+                return
             kept = [self.source, *journals(self.source)]
             for each in kept:
                 own = self.path.with_name(each.name)
@@ -135,6 +142,12 @@ class Site:
             shutil.rmtree(self.work)
             if all(same_file(self.path.with_name(e.name), e) for e in kept if e.exists()):
                 shutil.rmtree(self.aside)
+
+    @property
+    def _replaced(self) -> bool:
+        if not self.path.exists():
+            return False
+        return not (self.source.exists() and same_file(self.path, self.source))
 
     def _set_state(self, doing: str) -> None:
         new = self.work / f"{_STATE}.new"
@@ -152,7 +165,7 @@ def untold(path: Path) -> list[Recovered]:
     found = []
     for mark in sorted(path.parent.glob(f"{glob.escape(path.name)}.damaged-*/{_UNTOLD}")):
         with suppress(OSError, ValueError):
-            found.append(load((mark.parent / _REPORT).read_text(encoding="utf-8")))
+            found.append(_came_to(mark.parent))
     return found
 
 
@@ -217,9 +230,15 @@ def left_site(path: Path) -> tuple[Site, Recovered | None] | None:
     if doing != "replacing" or site.made.exists():
         return site, None
     try:
-        return site, load((site.aside / _REPORT).read_text(encoding="utf-8"))
+        return site, _came_to(site.aside)
     except (OSError, ValueError):
         return site, None
+
+
+def _came_to(aside: Path) -> Recovered:
+    """Return what a recovery came to, of the folder as it stands: it may have been moved."""
+    found = load((aside / _REPORT).read_text(encoding="utf-8"))
+    return replace(found, aside=str(aside))
 
 
 def same_file(path: Path, other: Path) -> bool:

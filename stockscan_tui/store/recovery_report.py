@@ -145,8 +145,11 @@ def load(text: str) -> Recovered:
             for each in said.pop("affected")
         )
         notes = tuple(said.pop("notes"))
-        return Recovered(tables=tables, affected=affected, notes=notes, **said)
-    except (KeyError, TypeError, AttributeError) as error:
+        found = Recovered(tables=tables, affected=affected, notes=notes, **said)
+        # What cannot be told is none, either.
+        found.lines()
+        return found
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(str(error)) from error
 
 

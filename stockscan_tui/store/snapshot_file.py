@@ -95,6 +95,11 @@ class SnapshotFile:
             self._remove_partial()
         return perf_counter() - started
 
+    @property
+    def asking(self) -> Lock:
+        """What is held during a copy; whoever else holds it keeps copies waiting."""
+        return self._lock
+
     def release(self) -> None:
         """Break off a copy under way and let the database go; from any thread."""
         self.interrupt()

@@ -11,7 +11,7 @@ import math
 import shutil
 import stat
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
@@ -77,6 +77,9 @@ class WriterStatus:
 
 class _Holder(Protocol):
     """Who holds a cursor of the database."""
+
+    @property
+    def asking(self) -> Lock: ...
 
     def release(self) -> None: ...
 
@@ -317,8 +320,8 @@ class Writer:
         more = False
         try:
             more = self._connection is not None and self._ledger.prune(limits)
-            if self._connection is not None and not more:
-                give_back_blocks(self._connection)
+            if not more:
+                self._give_back_blocks()
         except duckdb.Error as error:
             LOG.warning("what is old stays for now: %s", one_line(error))
             if not self._ledger.recover():
@@ -328,6 +331,16 @@ class Writer:
                 if self._limits is limits:
                     self._limits = None
                     self._changed.notify_all()
+
+    def _give_back_blocks(self) -> None:
+        """Give memory back while nobody reads: a query would fail for want of it."""
+        with self._connection_lock, ExitStack() as held:
+            for reader in self._readers:
+                if not reader.asking.acquire(blocking=False):
+                    return
+                held.callback(reader.asking.release)
+            if self._connection is not None:
+                give_back_blocks(self._connection)
 
     def _look_at_room(self) -> None:
         """See every few seconds how large the file is, and what room its disk has."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import pty
 import re
 import shlex
 import subprocess
@@ -16,6 +19,7 @@ from stockscan_tui.cli import main
 from stockscan_tui.cli.completion import actions, script
 from stockscan_tui.cli.help_text import OF, WIDTH
 from stockscan_tui.cli.parser import SHELLS, check, make_parser
+from stockscan_tui.cli.streams import is_gone
 from stockscan_tui.cli.version import version_text
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
@@ -196,3 +200,18 @@ def test_a_refusal_is_one_sentence_that_names_the_program(
     assert left.value.code in (1, 2)
     said = capsys.readouterr().err
     assert re.fullmatch(r"stockscan: [A-Z\-/\"'].*\.\n", said), said
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_terminal_that_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither names a file; the one is to be told, the other is the end."""
+    failed = OSError(errno.EIO, os.strerror(errno.EIO))
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w") as terminal, Path(os.devnull).open("w") as nowhere:
+        monkeypatch.setattr(sys, "stdout", nowhere)
+        assert not is_gone(failed)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert not is_gone(failed)
+        os.close(master)
+        assert is_gone(failed)

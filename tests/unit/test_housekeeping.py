@@ -26,6 +26,7 @@ from stockscan_tui.market.vitals import Vitals
 from stockscan_tui.run import housekeeping
 from stockscan_tui.run.housekeeping import Housekeeping, Keep
 from stockscan_tui.store import snapshot_file
+from stockscan_tui.store import writer as writer_module
 from stockscan_tui.store.pruning import Limits
 from stockscan_tui.store.snapshot_file import partial_path, request_path, snapshot_path
 from stockscan_tui.store.writer import Writer
@@ -264,6 +265,28 @@ def test_memory_is_given_back_once_a_night(writer: Writer, monkeypatch: pytest.M
     clock.step(1)
     beside.close()
     assert given == [NIGHT_NS]
+
+
+def test_the_databases_memory_is_not_given_back_under_a_query(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With as little as there is meanwhile, it would fail."""
+    given: list[bool] = []
+    reader, copies = writer.reader(), writer.snapshot_file()
+    monkeypatch.setattr(
+        writer_module,
+        "give_back_blocks",
+        lambda _: given.append(reader.asking.locked() and copies.asking.locked()),
+    )
+    limits = Limits(DAY, DAY)
+    with reader._asking():
+        writer.prune(limits)
+        pruned(writer)
+    assert given == []
+    writer.prune(limits)
+    pruned(writer)
+    assert given == [True]
+    assert reader.counts().bars == 0
 
 
 def test_pruning_gives_way_to_batches(path: Path, writer: Writer) -> None:

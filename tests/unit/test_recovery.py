@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -6,6 +7,7 @@ import stat
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -296,6 +298,38 @@ def test_a_recovery_that_nobody_was_told_of_is_told_by_the_next_run(
     assert opened(path) == ()
 
 
+def test_a_recovery_is_told_once_though_its_folder_was_moved(model: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "before"
+    folder.mkdir()
+    path = model.put(folder)
+    damages.a_block_of_bars(model.path, path, "ts")
+    note_damage(path, "a test did it")
+    Writer.open(path, dataset=DATASET, resume=True, recovering=HOW).close(10)
+    path = folder.rename(tmp_path / "after") / path.name
+    (found,) = opened(path)
+    assert found.aside == str(aside_of(path))
+    assert opened(path) == ()
+
+
+@pytest.mark.parametrize("spoilt", [
+    {"seconds": None}, {"tables": [{"table": "bars", "recovered": "", "copied": 0, "lost": 0}]},
+    {"affected": [{"session_date": "2026-11-17", "from_ns": 10**30, "to_ns": 0, "minutes": 1,
+                   "bars": 1, "refetched": False}]},
+])  # fmt: skip
+def test_a_spoilt_report_of_a_recovery_ends_no_start(
+    spoilt: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "day.duckdb"
+    aside = beside(path, ".damaged-20261117-120000")
+    aside.mkdir()
+    (aside / "not-yet-told.txt").touch()
+    said = json.loads(dump(Recovered(str(path), "a test", str(aside), 1.0)))
+    (aside / "recovered.json").write_text(json.dumps(said))
+    assert len(untold(path)) == 1
+    (aside / "recovered.json").write_text(json.dumps({**said, **spoilt}))
+    assert untold(path) == []
+
+
 def test_breaking_off_leaves_everything_as_it_was(model: Model, tmp_path: Path) -> None:
     path = model.put(tmp_path)
     damages.a_block_of_bars(model.path, path, "ts")
@@ -308,6 +342,43 @@ def test_breaking_off_leaves_everything_as_it_was(model: Model, tmp_path: Path) 
     assert digests(tmp_path) == before
     assert not [each for each in tmp_path.iterdir() if each.is_dir()]
     assert len(opened(path)) == 1
+
+
+@pytest.mark.parametrize("step", ["sync", "clear"])
+@pytest.mark.parametrize("met", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_a_recovered_database_never_meets_the_damaged_ones_journal(
+    step: str, met: BaseException, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens once it has taken its place."""
+    path = model.put(tmp_path)
+    damages.a_block_of_bars(model.path, path, "ts")
+    note_damage(path, "a test did it")
+    real, whole, replaced = Path.replace, recovery_files.sync, []
+
+    def replace(self: Path, target: Path) -> Path:
+        replaced.extend([target] * (target == path))
+        return real(self, target)
+
+    def sync(place: Path) -> None:
+        if replaced and place == path.parent:
+            raise met
+        whole(place)
+
+    def clear(_site: recovery_files.Site) -> None:
+        raise met
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        if step == "sync":
+            patched.setattr(recovery_files, "sync", sync)
+        else:
+            patched.setattr(recovery_files.Site, "clear", clear)
+        with suppress(StoreError, KeyboardInterrupt):
+            opened(path)
+    assert not beside(path, ".wal").exists()
+    opened(path)
+    check_goes_on(path)
+    assert len(list(tmp_path.glob("*.damaged-*"))) == 1
 
 
 def without_room(patched: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import zstandard
 
 from stockscan_tui.engine import seeking
 from stockscan_tui.engine.core import ReferenceData
+from stockscan_tui.engine.replay import ReplayEngine
 from stockscan_tui.market import kernel as k
 from stockscan_tui.market.calendar import MINUTE_NS, new_york_ns
 from stockscan_tui.market.checkpoint import Place, freeze, thaw
@@ -25,7 +26,7 @@ from stockscan_tui.market.state import Market
 from stockscan_tui.market.user_data import Own
 from stockscan_tui.scan.expression import parse
 from stockscan_tui.scan.rules import Rule
-from tests import wire
+from tests import rule_steps, wire
 from tests.playing import weekdays
 from tests.rule_days import coarse, play
 from tests.rule_oracle import Stated
@@ -33,6 +34,7 @@ from tests.rule_steps import (
     CLOSES,
     IDS,
     SEEN,
+    at,
     every,
     in_order,
     opened,
@@ -180,6 +182,40 @@ def test_a_rule_for_a_watchlist_fires_from_the_first_record_on(tmp_path: Path) -
         ("9:31:01", "AAA", "own"),
         ("9:31:01", "BBB", "few"),
     ]
+
+
+def test_a_move_rule_for_all_is_for_a_symbol_that_is_new_whatever_others_are_for(
+    tmp_path: Path,
+) -> None:
+    """One with a filter is for it from the next close on, at which it is looked at."""
+    every_one = Rule("move", move=3.0, once_a_day=True)
+    some = Rule("some", move=2.0, once_a_day=True, filter=parse("mark > 20"))
+    new = wire.quotes([(at(when), 9, 20.9, 20.9) for when in ("9:31:10", "9:31:20", "9:32:20")])
+    rows = in_order(every(5, "9:31", "9:33", "AAA", 10.0), new)
+    for rules in ([every_one], [every_one, some]):
+        played = opened(tmp_path, rows, rules=rules, closes={**CLOSES, "#9": 20.0})
+        played.to("9:33")
+        found = played.end()
+        assert found[0] == ("9:31:10", "#9", "move")
+        assert found[1:] == [("9:32:20", "#9", "some")] * (len(rules) > 1)
+
+
+def test_a_move_rule_is_not_for_all_because_there_is_no_symbol_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As live, where changes are against previous closes from the beginning on.
+    monkeypatch.setattr(ReplayEngine, "_closes_known", lambda _: True)
+    monkeypatch.setattr(rule_steps, "IDS", {})
+    rules = [
+        Rule("dear", move=2.0, once_a_day=True, filter=parse("mark > 20")),
+        Rule("own", move=2.0, once_a_day=True, scope="watchlist"),
+        Rule("cheap", move=2.0, once_a_day=True, filter=parse("mark < 20")),
+    ]
+    times = ("9:31:10", "9:31:20", "9:32:20")
+    rows = wire.quotes([(at(when), 9, 10.9, 10.9) for when in times])
+    played = opened(tmp_path, rows, rules=rules, closes={"#9": 10.0})
+    played.to("9:33")
+    assert played.end() == [("9:32:20", "#9", "cheap")]
 
 
 # --- the same at any speed, and over moves --------------------------------------------------------
