@@ -141,6 +141,7 @@ class Alerting:
         if prime is not Prime.NEW:
             # Else a market that was put back has them.
             self._market.closed_alerts[:] = self._market.alerts
+            self._forget_members()
         self._take_up(event_ns, prime)
 
     def restored(self, event_ns: int) -> None:
@@ -169,6 +170,7 @@ class Alerting:
             self._market.closed_alerts[:] = self._market.alerts
             self._closed_ns = event_ns // MINUTE_NS * MINUTE_NS
             self._first = np.zeros(0, np.int64)
+            self._forget_members()
             self.relevel()
 
     def relevel(self) -> None:
@@ -289,7 +291,8 @@ class Alerting:
             market.note_close(boundary_ns)
         every = self._every(noted=watching)
         self._list_members(every)
-        self._level_some(every)
+        self._find_members(self._scoped(), every)
+        self._level_some()
 
     def take_fired(self) -> list[Fired]:
         """Return what has fired since this was asked last, in the order of event time."""
@@ -312,6 +315,8 @@ class Alerting:
         market, rules = self._market, self._rules.watched
         memories, new = memories_of(rules, market.rule_memories)
         market.rule_memories = memories
+        for condition in new:
+            memories[condition].members = None
         self._known = self._ground.closes_known()
         self._pool = Pool()
         self._watched = tuple(
@@ -499,28 +504,39 @@ class Alerting:
     def _level(self) -> None:
         """Set the prices that move rules wait for."""
         self._suspects = self._market.split_suspect[: self._market.count].copy()
-        self._moves.level(self._members(self._every()))
+        self._moves.level(self._members())
 
-    def _level_some(self, every: Instants | None) -> None:
+    def _level_some(self) -> None:
         """Set them for symbols that have come into a rule's filter, or left it, alone."""
         suspects = self._market.split_suspect[: self._market.count]
         if not np.array_equal(suspects, self._suspects):
             self._level()
         elif self._scoped():
-            self._moves.move_members(self._members(every))
+            self._moves.move_members(self._members())
 
-    def _members(self, every: Instants | None) -> dict[int, Flags]:
+    def _members(self) -> dict[int, Flags]:
         """Return for whom each move rule is that is not for all, by the rule's place."""
-        if every is None:
-            # Of whoever comes before the next close nothing is known.
-            return {watched.place: np.zeros(0, np.bool_) for watched in self._scoped()}
+        scoped = self._scoped()
+        unknown = [watched for watched in scoped if watched.memory.members is None]
+        if unknown:
+            self._find_members(unknown, self._every())
         # One that is for all is also for those who are new before the next close.
+        return {w.place: w.memory.members for w in scoped if w.memory.members is not None}
+
+    def _find_members(self, scoped: Sequence[Watched], every: Instants | None) -> None:
+        """Find out for whom some move rules are; that stays until the next close."""
+        if every is None:
+            for watched in scoped:
+                watched.memory.members = np.zeros(0, np.bool_)
+            return
         with Shared(self._pool.pure) as shared:
-            return {
-                watched.place: in_scope(watched.rule, every, self._market.leaders)
-                & watched.passes(every, shared)
-                for watched in self._scoped()
-            }
+            for watched in scoped:
+                members = in_scope(watched.rule, every, self._market.leaders)
+                watched.memory.members = members & watched.passes(every, shared)
+
+    def _forget_members(self) -> None:
+        for memory in self._market.rule_memories.values():
+            memory.members = None
 
 
 def _watched(rule: Rule, memory: RuleMemory, place: int, closes_known: bool, pool: Pool) -> Watched:

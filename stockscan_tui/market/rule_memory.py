@@ -24,6 +24,8 @@ class RuleMemory:
         sides: By crossing, in the order of the rule's text: -1 under, 1 over, 0 for unknown.
         count: How often it has fired.
         watched: Whether the rule is watched: one that was not takes note anew of who it holds for.
+        members: Of a move rule that is not for all, for whom it is as of the last minute's close,
+            by slot, nobody beyond its end; None for not looked at yet.
     """
 
     disarmed: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
@@ -31,6 +33,7 @@ class RuleMemory:
     sides: list[Sides] = field(default_factory=list)
     count: int = 0
     watched: bool = False
+    members: Flags | None = None
 
     def grow(self, count: int, crossings: int) -> None:
         """Make room for so many symbols and crossings."""
@@ -50,6 +53,7 @@ class RuleMemory:
         for side in self.sides:
             side[:] = 0
         self.count = 0
+        self.members = None
 
 
 def freeze(memories: dict[str, RuleMemory], count: int) -> tuple[list[dict[str, object]], bytes]:
@@ -71,9 +75,12 @@ def freeze(memories: dict[str, RuleMemory], count: int) -> tuple[list[dict[str, 
                 "watched": memory.watched,
                 "sides": len(memory.sides),
                 "fired": len(fired),
+                "members": -1 if memory.members is None else len(memory.members),
             }
         )
         parts.append(np.packbits(memory.disarmed[:count]).tobytes())
+        if memory.members is not None:
+            parts.append(np.packbits(memory.members).tobytes())
         parts.append(fired.astype(np.int64).tobytes())
         parts.append(memory.last_ns[fired].tobytes())
         parts.extend(side[:count].tobytes() for side in memory.sides)
@@ -106,6 +113,12 @@ def thaw(heads: Sequence[Mapping[str, object]], packed: bytes, count: int) -> di
             count=int(str(head["count"])),
             watched=head["watched"] is True,
         )
+        looked_at = int(str(head.get("members", -1)))
+        if looked_at > count:
+            raise ValueError("the memory of rules is of more symbols than there are")
+        if looked_at >= 0:
+            members = np.frombuffer(take((looked_at + 7) // 8), np.uint8)
+            memory.members = np.unpackbits(members, count=looked_at).astype(np.bool_)
         fired = np.frombuffer(take(8 * fired_count), np.int64)
         if len(fired) and not 0 <= int(fired.min()) <= int(fired.max()) < count:
             raise ValueError("the memory of rules names symbols that there are not")

@@ -12,7 +12,7 @@ from textual.command import CommandPalette
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.widgets import Input
 
-from stockscan_tui.ui.widgets.field import WORDS
+from stockscan_tui.ui.widgets.field import WORDS, Harmless
 
 
 class _Once:
@@ -44,5 +44,6 @@ class Palette(_Once, CommandPalette):
     """Textual's command palette."""
 
     def on_mount(self) -> None:
-        """Let it hold as much as any other field."""
-        self.query_one(Input).max_length = WORDS
+        """Let it hold as much as any other field, and draw it as they do."""
+        field = self.query_one(Input)
+        field.max_length, field.highlighter = WORDS, Harmless()

@@ -313,6 +313,8 @@ RULES = (
     Rule("own", when=parse("crosses_above(mark, vwap) or chg > 3 and crosses_above(mark, vwap)"),
          scope="watchlist"),
     Rule("own move", move=2.5, rearm_move=1.0, scope="watchlist:few"),
+    # For whom it is changes within minutes, and is looked at when they close.
+    Rule("some move", move=1.5, rearm_move=0.5, cooldown_s=3, filter=parse("chg(1m) > 0.4")),
     Rule("short", when=parse("ssr"), once_a_day=True),
     Rule("first ones", when=parse("alerts < 40"), rearm=parse("trades > 0"), cooldown_s=9),
 )  # fmt: skip
@@ -340,7 +342,7 @@ def test_restarts_without_closes_in_regular_hours_fire_what_a_straight_run_does(
     straight.learn(**news)
     straight.take(rows)
     want = straight.end()
-    assert {"strength", "weakness", "busy", "lead", "own", "own move"} <= {
+    assert {"strength", "weakness", "busy", "lead", "own", "own move", "some move"} <= {
         each.rule for each in straight.told
     }
     held, saved, kept = ListSink(), None, list[Fired]()

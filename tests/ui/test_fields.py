@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Input
 
 import stockscan_tui.ui
+from stockscan_tui.market.text import printable
 from stockscan_tui.scan.expression import MAX_LENGTH
 from stockscan_tui.ui.widgets.field import WORDS, Field
 from stockscan_tui.ui.widgets.filter_field import FilterField
@@ -60,6 +61,28 @@ def test_a_filter_takes_what_can_be_read_and_the_palette_no_more_than_words() ->
         palette.insert_text_at_cursor("a" * WORDS)
         palette.insert_text_at_cursor("b")
         assert palette.value == "a" * WORDS
+
+    on_stage(act)
+
+
+def test_what_is_pasted_does_nothing_to_the_terminal() -> None:
+    """In a field, nor among the palette's commands."""
+    text = "ab\x1b]0;t\x07\x9b2J\u202ec\u200b\x00d"
+
+    def drawn(stage: Stage) -> str:
+        lines = stage.app.screen._compositor.render_strips()
+        return "".join(segment.text for line in lines for segment in line)
+
+    async def act(stage: Stage) -> None:
+        for key in ("slash", "ctrl+p"):
+            await stage.pilot.press(key)
+            await stage.until(lambda: isinstance(stage.app.focused, Input))
+            field = stage.app.focused
+            assert isinstance(field, Input)
+            field.post_message(events.Paste(text))
+            await stage.until(lambda: "�2J�c��d" in drawn(stage))
+            assert printable(drawn(stage)) == drawn(stage)
+            await stage.pilot.press("escape")
 
     on_stage(act)
 

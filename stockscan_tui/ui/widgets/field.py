@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.highlighter import Highlighter
+from rich.text import Text
 from textual.widgets import Input
 
 from stockscan_tui.config.checks import NAME_LENGTH
+from stockscan_tui.market.text import printable
 from stockscan_tui.scan.expression import MAX_LENGTH
 
 # Characters at most: of a name that is kept, of a filter, of a path,
 NAME, FILTER, PATH = NAME_LENGTH, MAX_LENGTH, 1_024
 # of words that are looked for, and of a symbol, a time, or another single word.
 WORDS, WORD = 200, 40
+
+
+class Harmless(Highlighter):
+    """Draws what is in a field such that nothing of it acts on the terminal; it may be pasted."""
+
+    def highlight(self, text: Text) -> None:
+        """Let the text be drawn with signs in the place of what could."""
+        text.plain = printable(text.plain)
 
 
 class Field(Input):
@@ -30,7 +41,7 @@ class Field(Input):
     """
 
     def __init__(self, value: str | None = None, *, most: int, **arguments: Any) -> None:
-        super().__init__(value, max_length=most, **arguments)
+        super().__init__(value, max_length=most, highlighter=Harmless(), **arguments)
         self._most = most
 
     def validate_value(self, value: str) -> str:
