@@ -25,7 +25,7 @@ from stockscan_tui.ui.widgets.filter_field import FilterField
 from tests.ui.driving import Stage, on_stage
 from tests.ui.market import FakePlayer, HandClock, market
 
-KEYS = int(os.environ.get("STOCKSCAN_KEYS", "200"))
+KEYS = int(os.environ.get("STOCKSCAN_KEYS", "120"))
 
 
 def desk_in(folder: Path, **given: object) -> Desk:

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from tests.ui.driving import Stage, on_stage
 from tests.ui.market import market
 
-ROUNDS = 6
+ROUNDS = 4
 
 
 def strips() -> int:

@@ -47,7 +47,7 @@ CASES = {
     "tape": 60,
     "control": 60,
     "frames": 120,
-    "state": 12,
+    "state": 6,
     "dbn-file": 40,
     "play": 3,
 }

@@ -32,7 +32,7 @@ from tests.playing import play
 from tests.unit.test_market_state import at
 from tests.unit.test_real_samples import FILES
 
-SEEKS = int(os.environ.get("STOCKSCAN_SEEKS", "16"))
+SEEKS = int(os.environ.get("STOCKSCAN_SEEKS", "10"))
 UNIVERSE = make_universe(7, 60)
 KEPT = frozenset(
     {
