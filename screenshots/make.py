@@ -66,7 +66,7 @@ PICTURES = (
     Picture(
         "rule",
         (120, 36),
-        ("slash", *"chg(5m) > 2 and rvol > 4", "enter", "A"),
+        ("slash", *"chg(5m) > 3 and dvol(5m) > 30k", "enter", "A"),
         wait_s=30.0,
     ),
     Picture("help", (120, 36), ("question_mark",)),
